@@ -1,0 +1,352 @@
+"""Exercises of notebook 02, forward noising: 2.1 the jump, 2.2 a batch, 2.3 from s to t, 2.4 the posterior.
+
+x_i = sqrt(alpha_bar_i) x_0 + sqrt(1 - alpha_bar_i) eps (Ho, Jain and Abbeel 2020, equation 4);
+q(x_{i-1} | x_i, x_0) is their equations 6 and 7.
+"""
+
+import torch
+from torch import Tensor
+
+from diffusion_lib.exercises.engine import Exercise, Mistake, Property
+
+
+def random_alpha_bar(generator: torch.Generator, least: int = 4, most: int = 40) -> Tensor:
+    """A random falling table (T + 1,) with alpha_bar[0] = 1, T from `least` to `most`."""
+    steps = int(torch.randint(least, most + 1, (), generator=generator))
+    betas = 0.02 + 0.2 * torch.rand(steps, generator=generator, dtype=torch.float64)
+    return torch.cat([torch.ones(1, dtype=torch.float64), torch.cumprod(1 - betas, 0)])
+
+
+def pictures(generator: torch.Generator, batch: int = 3, shape: tuple[int, ...] = (1, 4, 5)) -> Tensor:
+    """Random pictures (batch, *shape) in [-1, 1]."""
+    return 2 * torch.rand(batch, *shape, generator=generator) - 1
+
+
+def some_step(generator: torch.Generator, alpha_bar: Tensor, least: int = 1) -> int:
+    """A random timestep least..T, the two ends more often than the others."""
+    last = len(alpha_bar) - 1
+    return (least, last, *torch.randint(least, last + 1, (4,), generator=generator).tolist())[
+        int(torch.randint(6, (), generator=generator))
+    ]
+
+
+# ---------------------------------------------------------------- 2.1
+
+
+def jump_to(x0, i, noise, alpha_bar):
+    return alpha_bar[i].sqrt() * x0 + (1 - alpha_bar[i]).sqrt() * noise
+
+
+def _jump_inputs(generator):
+    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator)
+    return x0, some_step(generator, alpha_bar), torch.randn(x0.shape, generator=generator), alpha_bar
+
+
+_JUMP = Exercise(
+    id="2.1",
+    title="The jump from x_0 to x_i",
+    reference=jump_to,
+    inputs=_jump_inputs,
+    mistakes=(
+        Mistake(
+            lambda x0, i, noise, ab: ab[i] * x0 + (1 - ab[i]) * noise,
+            "You scaled signal and noise by their variances. Variances add, but what multiplies x0 and the noise "
+            "are standard deviations: take square roots.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: ab[i].sqrt() * x0 + (1 - ab[i]) * noise,
+            "The signal is right, but the noise is multiplied by its variance 1 - alpha_bar[i]; it wants the "
+            "standard deviation.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: ab[i] * x0 + (1 - ab[i]).sqrt() * noise,
+            "The noise is right, but alpha_bar[i] is the share of the *variance* that is left; what multiplies x0 is "
+            "its square root.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: ab[i].sqrt() * x0 + (1 - ab[i].sqrt()) * noise,
+            "You made the two factors add up to 1. Their squares must add up to 1: it is variances that add.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: (1 - ab[i]).sqrt() * x0 + ab[i].sqrt() * noise,
+            "Signal and noise have changed places: alpha_bar starts at 1, where nothing but x0 is left.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: ab[i - 1].sqrt() * x0 + (1 - ab[i - 1]).sqrt() * noise,
+            "You are one step short: this table begins with alpha_bar[0] = 1, so timestep i is alpha_bar[i], not i - 1.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: (ab[i] / ab[i - 1]).sqrt() * x0 + (1 - ab[i] / ab[i - 1]).sqrt() * noise,
+            "That is the single step from i - 1 to i, taken from x0. The jump uses the whole product alpha_bar[i].",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: ab[i].sqrt() * x0 + noise,
+            "The signal shrinks but the noise stays at full strength: at small i the picture must be almost clean.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: x0 + (1 - ab[i]).sqrt() * noise,
+            "The noise is right but the signal never shrinks, so the variance grows beyond 1.",
+        ),
+    ),
+    hints=(
+        "x_i is a share of the picture plus a share of the noise. Which two numbers multiply them, and what must "
+        "their squares add up to?",
+        "alpha_bar[i] is the share of the variance that is still signal, 1 - alpha_bar[i] the share that is noise. "
+        "You multiply by standard deviations.",
+        "One line: a square root times x0, plus another square root times noise. Tensors have .sqrt().",
+    ),
+    properties=(
+        Property(
+            lambda args, x: bool((x - x.mean()).abs().max() > 0),
+            "Every pixel of your answer is the same; x0 and the noise differ from pixel to pixel.",
+        ),
+    ),
+)
+
+
+# ---------------------------------------------------------------- 2.2
+
+
+def jump_batch(x0, i, noise, alpha_bar):
+    kept = alpha_bar[i].to(x0.dtype).reshape(-1, *[1] * (x0.ndim - 1))
+    return kept.sqrt() * x0 + (1 - kept).sqrt() * noise
+
+
+def _along_last(x0, i, noise, alpha_bar):
+    kept = alpha_bar[i]
+    return kept.sqrt() * x0 + (1 - kept).sqrt() * noise
+
+
+def _all_like(index):
+    return lambda x0, i, noise, alpha_bar: jump_to(x0, i[index], noise, alpha_bar)
+
+
+def _batch_inputs(generator):
+    alpha_bar, x0 = random_alpha_bar(generator, least=8), pictures(generator, 4, (2, 4, 4))
+    i = torch.randint(1, len(alpha_bar), (4,), generator=generator)
+    return x0, i, torch.randn(x0.shape, generator=generator), alpha_bar
+
+
+_BATCH = Exercise(
+    id="2.2",
+    title="A batch in which every picture has its own timestep",
+    reference=jump_batch,
+    inputs=_batch_inputs,
+    mistakes=(
+        Mistake(
+            _along_last,
+            "Your factors run along the last axis, so each *column* of pixels got its own timestep; no error, because "
+            "the batch happens to be as wide as a picture. Reshape them to (B, 1, 1, 1).",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: _along_last(
+                x0.transpose(2, 3), i, noise.transpose(2, 3), ab
+            ).transpose(2, 3),
+            "Your factors run along the rows, not along the batch. Reshape them to (B, 1, 1, 1).",
+        ),
+        Mistake(_all_like(0), "Every picture was noised to the first one's timestep: use all of i."),
+        Mistake(_all_like(-1), "Every picture was noised to the last one's timestep: use all of i."),
+        Mistake(
+            lambda x0, i, noise, ab: jump_to(x0, i.double().mean().round().long(), noise, ab),
+            "Every picture was noised to the mean timestep; each has its own.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: jump_batch(x0, i - 1, noise, ab),
+            "Each picture is one step short: alpha_bar[0] = 1 is the clean end, timestep i is alpha_bar[i].",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: ab[i].reshape(-1, 1, 1, 1) * x0 + (1 - ab[i]).reshape(-1, 1, 1, 1) * noise,
+            "The shapes are right, but you multiplied by variances: take square roots, as in 2.1.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: jump_batch(x0, i, noise[:1].expand_as(noise), ab),
+            "All pictures got the same noise: each has its own, noise[b] for picture b.",
+        ),
+    ),
+    hints=(
+        "alpha_bar[i] with a tensor i gives one number a picture, shape (B,). Pictures are (B, C, H, W). What does "
+        "broadcasting do with those two?",
+        "Broadcasting lines shapes up from the right, so (B,) meets W. Give the factors the shape (B, 1, 1, 1).",
+        "`alpha_bar[i].reshape(-1, 1, 1, 1)`, then the line of 2.1.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 2.3
+
+
+def noise_further(x_s, s, t, noise, alpha_bar):
+    kept = alpha_bar[t] / alpha_bar[s]
+    return kept.sqrt() * x_s + (1 - kept).sqrt() * noise
+
+
+def _further_inputs(generator):
+    alpha_bar, x_s = random_alpha_bar(generator), pictures(generator)
+    last = len(alpha_bar) - 1
+    s = int(torch.randint(0, last, (), generator=generator))
+    t = s + 1 if torch.rand((), generator=generator) < 0.3 else int(torch.randint(s + 1, last + 1, (), generator=generator))
+    return x_s, s, t, torch.randn(x_s.shape, generator=generator), alpha_bar
+
+
+_FURTHER = Exercise(
+    id="2.3",
+    title="From a noisy picture to a noisier one",
+    reference=noise_further,
+    inputs=_further_inputs,
+    mistakes=(
+        Mistake(
+            lambda x, s, t, noise, ab: jump_to(x, t, noise, ab),
+            "That is the jump from x_0 to t. You start at s, where alpha_bar[s] of the variance is left already: "
+            "only the steps from s to t are still to be taken.",
+        ),
+        Mistake(
+            lambda x, s, t, noise, ab: ab[t] / ab[s] * x + (1 - ab[t] / ab[s]) * noise,
+            "The ratio is the right one, but it is a share of the variance: take square roots.",
+        ),
+        Mistake(
+            lambda x, s, t, noise, ab: (ab[t] / ab[s]).sqrt() * x + (ab[s] - ab[t]).sqrt() * noise,
+            "The signal is right. The noise is not the difference of two alpha_bars: if x_s had variance 1, x_t would "
+            "not; check the squares.",
+        ),
+        Mistake(
+            lambda x, s, t, noise, ab: (ab[t] / ab[s]).sqrt() * x + (1 - ab[t]).sqrt() * noise,
+            "The signal is right, but that is all the noise since x_0. Part of it is in x_s already.",
+        ),
+        Mistake(
+            lambda x, s, t, noise, ab: (ab[t] / ab[t - 1]).sqrt() * x + (1 - ab[t] / ab[t - 1]).sqrt() * noise,
+            "That is only the last step, from t - 1 to t. The steps from s to t multiply.",
+        ),
+        Mistake(
+            lambda x, s, t, noise, ab: jump_to(x, t - s, noise, ab),
+            "You used alpha_bar[t - s], the first t - s steps; steps differ, and yours are those from s to t.",
+        ),
+        Mistake(
+            lambda x, s, t, noise, ab: (ab[s] / ab[t]).sqrt() * x + (1 - ab[s] / ab[t]).sqrt() * noise,
+            "The ratio is upside down: alpha_bar falls, so alpha_bar[s] / alpha_bar[t] is above 1 and its noise "
+            "variance negative.",
+        ),
+        Mistake(
+            lambda x, s, t, noise, ab: x + (1 - ab[t] / ab[s]).sqrt() * noise,
+            "The noise is right, but the picture never shrinks.",
+        ),
+    ),
+    hints=(
+        "alpha_bar[t] is a product of t factors, one a step. Which of them belong to the steps from s to t?",
+        "A product of the first t factors, divided by the product of the first s, leaves the factors in between.",
+        "kept = alpha_bar[t] / alpha_bar[s]; then the line of 2.1 with kept for alpha_bar[i].",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 2.4
+
+
+def posterior(x_i, x0, i, alpha_bar):
+    kept, before, now = alpha_bar[i] / alpha_bar[i - 1], alpha_bar[i - 1], alpha_bar[i]
+    mean = (before.sqrt() * (1 - kept) * x0 + kept.sqrt() * (1 - before) * x_i) / (1 - now)
+    return mean, (1 - kept) * (1 - before) / (1 - now)
+
+
+def _posterior_with(mean=None, var=None):
+    """The right posterior but for its mean or its variance, from (x_i, x0, kept, before, now)."""
+
+    def answer(x_i, x0, i, alpha_bar):
+        right_mean, right_var = posterior(x_i, x0, i, alpha_bar)
+        parts = x_i, x0, alpha_bar[i] / alpha_bar[i - 1], alpha_bar[i - 1], alpha_bar[i]
+        return mean(*parts) if mean else right_mean, var(*parts) if var else right_var
+
+    return answer
+
+
+def _posterior_inputs(generator):
+    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator)
+    i = some_step(generator, alpha_bar)
+    return jump_to(x0, i, torch.randn(x0.shape, generator=generator), alpha_bar).float(), x0, i, alpha_bar
+
+
+_POSTERIOR = Exercise(
+    id="2.4",
+    title="The posterior q(x_{i-1} | x_i, x_0)",
+    reference=posterior,
+    inputs=_posterior_inputs,
+    returns=("mean", "var"),
+    mistakes=(
+        Mistake(
+            _posterior_with(
+                lambda x, x0, k, b, a: (b.sqrt() * (1 - k) * x0 + a.sqrt() * (1 - b) * x) / (1 - a)
+            ),
+            "Mean: x_i is multiplied by sqrt(alpha_bar[i]), but it is only one step away from x_{i-1}: that factor "
+            "belongs to the single step.",
+        ),
+        Mistake(
+            _posterior_with(
+                lambda x, x0, k, b, a: (a.sqrt() * (1 - k) * x0 + k.sqrt() * (1 - b) * x) / (1 - a)
+            ),
+            "Mean: x0 is multiplied by sqrt(alpha_bar[i]). The Gaussian that ties x_{i-1} to x0 is the jump to i - 1.",
+        ),
+        Mistake(
+            _posterior_with(
+                lambda x, x0, k, b, a: (b.sqrt() * (1 - b) * x0 + k.sqrt() * (1 - k) * x) / (1 - a)
+            ),
+            "Mean: the two noise variances have changed places. Each source counts the more, the *smaller* its own "
+            "variance.",
+        ),
+        Mistake(
+            _posterior_with(lambda x, x0, k, b, a: b.sqrt() * (1 - k) * x0 + k.sqrt() * (1 - b) * x),
+            "Mean: the two weights are right up to one factor; divide by the precision, as in completing the square.",
+        ),
+        Mistake(
+            _posterior_with(lambda x, x0, k, b, a: b.sqrt() * x0 + 0 * x),
+            "Mean: that is q(x_{i-1} | x_0), which knows nothing of x_i.",
+        ),
+        Mistake(
+            _posterior_with(var=lambda x, x0, k, b, a: 1 - k),
+            "Var: that is beta, the variance of one step forward. Knowing x0 too makes x_{i-1} more certain: shrink it.",
+        ),
+        Mistake(
+            _posterior_with(var=lambda x, x0, k, b, a: ((1 - k) * (1 - b) / (1 - a)).sqrt()),
+            "Var: that is the standard deviation; return the variance.",
+        ),
+        Mistake(
+            _posterior_with(var=lambda x, x0, k, b, a: (1 - k) * (1 - a) / (1 - b).clamp_min(0)),
+            "Var: the two noise levels have changed places, so it grows instead of shrinking and fails at i = 1.",
+        ),
+        Mistake(
+            _posterior_with(var=lambda x, x0, k, b, a: 1 - b),
+            "Var: that is the variance of q(x_{i-1} | x_0), before x_i was seen.",
+        ),
+        Mistake(
+            _posterior_with(var=lambda x, x0, k, b, a: ((1 - k) * (1 - b) / (1 - a)).clamp_min(1e-20).log()),
+            "Var: that is the log of the variance; return the variance, which is 0 at i = 1.",
+        ),
+    ),
+    properties=(
+        Property(
+            lambda args, answer: bool(answer[1] >= 0),
+            "Your variance is negative for some i.",
+        ),
+        Property(
+            lambda args, answer: args[2] > 1 or bool(answer[1].abs() < 1e-6),
+            "At i = 1 there is nothing left to guess, x_{i-1} is x0 itself; your variance is not 0 there.",
+        ),
+        Property(
+            lambda args, answer: args[2] > 1 or bool((answer[0] - args[1]).abs().max() < 1e-4),
+            "At i = 1 the mean must be x0 itself; yours is not.",
+        ),
+        Property(
+            lambda args, answer: bool(answer[1] <= 1 - args[3][args[2]] / args[3][args[2] - 1] + 1e-9),
+            "Your variance is larger than that of one step forward; knowing x0 too can only make it smaller.",
+        ),
+    ),
+    hints=(
+        "Two Gaussians speak about x_{i-1}: the jump from x0 to i - 1, and the step from i - 1 to i read backwards. "
+        "Multiply them.",
+        "Precisions (1 / variance) add; the mean is weighted by precision. The jump has variance 1 - alpha_bar[i-1]; "
+        "the step, with kept = alpha_bar[i] / alpha_bar[i-1], says x_i = sqrt(kept) x_{i-1} + noise of variance 1 - kept.",
+        "var = (1 - kept) (1 - alpha_bar[i-1]) / (1 - alpha_bar[i]). In this form it survives i = 1. For the mean, x0 "
+        "gets sqrt(alpha_bar[i-1]) over the jump's variance, times var: write it so that nothing is divided by 0.",
+    ),
+)
+
+
+EXERCISES = (_JUMP, _BATCH, _FURTHER, _POSTERIOR)

@@ -1,0 +1,163 @@
+"""Run a learner's function safely: in a thread, for a limited time, with its printing and its mess kept apart.
+
+What a learner writes may loop for ever, print, raise, or seed the global random numbers. `run_calls` calls the
+function on each list of arguments and always comes back, with an `Outcome` that says how it went. A thread and
+an asynchronous exception do this on Linux, macOS and Windows alike, inside a Jupyter kernel or not.
+"""
+
+import ctypes
+import linecache
+import os
+import random
+import sys
+import sysconfig
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+
+PRINT_LIMIT = 2000  # characters of a function's own printing that are kept
+
+
+class TimeUp(BaseException):
+    """Raised inside the learner's function when its time is up."""
+
+
+@dataclass
+class Failure:
+    """An exception out of the learner's code: its name, its message, and the line of theirs it came from."""
+
+    name: str
+    message: str
+    line: int | None
+    source: str
+
+
+@dataclass
+class Outcome:
+    """What came of the calls: the results so far, what went wrong, and what the first call printed."""
+
+    results: list = field(default_factory=list)
+    failure: Failure | None = None
+    timed_out: bool = False
+    left_running: bool = False
+    printed: str = ""
+    drew_random_numbers: bool = False
+
+
+def run_calls(function: Callable, calls: Iterable[Callable[[], tuple]], collect: Callable, seconds: float) -> Outcome:
+    """Call `function(*arguments())` for each of `calls`, keep `collect(arguments, result)`, stop after `seconds`."""
+    outcome = Outcome()
+
+    def work() -> None:
+        try:
+            for arguments_of in calls:
+                arguments = arguments_of()
+                before = torch.get_rng_state()
+                try:
+                    result = function(*arguments)
+                except (TimeUp, KeyboardInterrupt):
+                    raise
+                except BaseException as error:  # SystemExit too: nothing a learner raises may leave the check
+                    outcome.failure = _describe(error)
+                    return
+                outcome.drew_random_numbers |= not torch.equal(before, torch.get_rng_state())
+                outcome.results.append(collect(arguments, result))
+        except (TimeUp, KeyboardInterrupt):
+            outcome.timed_out = True
+
+    worker = threading.Thread(target=work, name="exercise", daemon=True)
+    with _tidy(), _listening(worker, lambda: not outcome.results) as printed:
+        worker.start()
+        try:
+            worker.join(seconds)
+        finally:  # also when the learner interrupts the kernel
+            if worker.is_alive():
+                outcome.timed_out = True
+                _stop(worker)
+                outcome.left_running = worker.is_alive()
+    outcome.printed = "".join(printed)
+    return outcome
+
+
+def _stop(worker: threading.Thread, patience: float = 1.0) -> None:
+    """Raise `TimeUp` inside the thread until it ends; leave it behind if it sits in a call that never returns."""
+    give_up = time.monotonic() + patience
+    while worker.is_alive() and time.monotonic() < give_up:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), ctypes.py_object(TimeUp))
+        worker.join(0.05)
+
+
+@contextmanager
+def _tidy() -> Iterator[None]:
+    """Put back the global random states and the default dtype that the function may have changed."""
+    numpy = sys.modules.get("numpy")
+    torch_state, python_state = torch.get_rng_state(), random.getstate()
+    numpy_state = numpy.random.get_state() if numpy else None
+    dtype = torch.get_default_dtype()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(torch_state)
+        random.setstate(python_state)
+        if numpy:
+            numpy.random.set_state(numpy_state)
+        torch.set_default_dtype(dtype)
+
+
+class _Listener:
+    """Stands in for a stream: keeps what one thread writes while `wanted()`, passes on what the others write."""
+
+    def __init__(self, stream, thread: threading.Thread, kept: list[str], wanted: Callable[[], bool]):
+        self.stream, self.thread, self.kept, self.wanted, self.length = stream, thread, kept, wanted, 0
+
+    def write(self, text: str) -> int:
+        if threading.current_thread() is not self.thread:
+            return self.stream.write(text)
+        if self.length < PRINT_LIMIT and self.wanted():
+            self.kept.append(text[: PRINT_LIMIT - self.length])
+            self.length += len(text)
+        return len(text)
+
+    def __getattr__(self, name: str):
+        return getattr(self.stream, name)
+
+
+@contextmanager
+def _listening(thread: threading.Thread, wanted: Callable[[], bool]) -> Iterator[list[str]]:
+    """Keep what the thread prints while `wanted()`, drop what it writes to stderr, silence its warnings."""
+    kept: list[str] = []
+    out, err = sys.stdout, sys.stderr
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sys.stdout, sys.stderr = _Listener(out, thread, kept, wanted), _Listener(err, thread, [], lambda: False)
+        try:
+            yield kept
+        finally:
+            sys.stdout, sys.stderr = out, err
+
+
+_NOT_THEIRS = tuple(
+    os.path.realpath(path) + os.sep
+    for path in (os.path.dirname(__file__), *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")))
+)
+
+
+def _describe(error: BaseException) -> Failure:
+    """Name the exception and the deepest line that the learner wrote."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not os.path.realpath(frame.filename).startswith(_NOT_THEIRS) and not frame.filename.startswith("<frozen")
+    ]
+    message = (str(error).strip().splitlines() or [""])[0]
+    if not frames:
+        return Failure(type(error).__name__, message, None, "")
+    last = frames[-1]
+    source = (last.line or linecache.getline(last.filename, last.lineno or 0)).strip()
+    return Failure(type(error).__name__, message, last.lineno, source)
