@@ -1,0 +1,69 @@
+"""Which notebook cell shows which widget, so that running a cell again replaces its widgets and frees the old ones.
+
+Jupyter keeps every widget for as long as the kernel lives. Here a widget is closed when each cell that showed it (or,
+if none did, the cell that made it) has been run again: its view is gone from the page, and nothing can reach it.
+"""
+
+import weakref
+
+_made: "weakref.WeakSet[Made]" = weakref.WeakSet()
+_hooked: weakref.WeakSet = weakref.WeakSet()
+
+
+def _shell() -> object | None:
+    import sys
+
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
+
+
+def current() -> str | None:
+    """The id of the notebook cell that runs, or None outside of notebooks and in front ends that give no id."""
+    shell = _shell()
+    if shell is None or not hasattr(shell, "get_parent"):
+        return None
+    if shell not in _hooked:
+        _hooked.add(shell)
+        shell.events.register("pre_run_cell", _before)
+    metadata = shell.get_parent().get("metadata", {})
+    return metadata.get("cellId") or metadata.get("cell_id")
+
+
+def _before(info: object) -> None:
+    """Close the widgets that were shown by the cell that is about to run, and by no other."""
+    cell = current()
+    if cell is None:
+        return
+    for made in list(_made):
+        made.cells.discard(cell)
+        if not made.cells:
+            made.close()
+
+
+class Made:
+    """The cells by which one widget lives."""
+
+    def __init__(self, widget: object) -> None:
+        self.widget = weakref.ref(widget)
+        self.shown = False
+        cell = current()
+        self.cells = {cell} if cell else set()
+        if cell:
+            _made.add(self)
+
+    def show(self) -> None:
+        """Note that the cell that runs shows the widget."""
+        cell = current()
+        if not cell:
+            return
+        if not self.shown:
+            self.cells.clear()
+            self.shown = True
+        self.cells.add(cell)
+
+    def close(self) -> None:
+        """Close the widget, once."""
+        _made.discard(self)
+        widget = self.widget()
+        if widget is not None:
+            widget.close()

@@ -1,0 +1,89 @@
+// Pictures over time: each track is a canvas at the pictures' own resolution, enlarged by the style sheet only, so
+// what stands in the canvas is what the tensor says. A "mix" track is computed here: alpha(t) x0 + sigma(t) noise.
+
+import { make, say, widget } from "./shared.js";
+
+const ODD = 0xffff00ff;  // magenta, as little-endian RGBA: a pixel that is NaN or infinite
+
+/** The 256 levels of a track: the same arithmetic, in float64, as `quantise` in frames.py. */
+function level(x, low, high) {
+  return Math.floor((Math.min(Math.max(x, low), high) - low) * (255 / (high - low)) + 0.5);
+}
+
+/** A function k -> (levels, odd) for one track; `levels` is (n, height, width, channels) and flat. */
+function source(track, data) {
+  const size = track.n * track.height * track.width * track.channels;
+  if (track.mix) {
+    const x0 = data.x0, noise = data.noise, alpha = data.alpha, sigma = data.sigma;
+    const levels = new Uint8Array(size), odd = new Uint8Array(size);
+    return (k) => {
+      const a = alpha[k], s = sigma[k];
+      for (let i = 0; i < size; i++) {  // rounded to float32 where float32 tensors are
+        const x = Math.fround(Math.fround(a * x0[i]) + Math.fround(s * noise[i]));
+        odd[i] = Number.isFinite(x) ? 0 : 1;
+        levels[i] = odd[i] ? 0 : level(x, track.low, track.high);
+      }
+      return [levels, odd];
+    };
+  }
+  const levels = data[track.data], odd = data[track.odd];
+  return (k) => {
+    const j = track.one ? 0 : k;
+    return [levels.subarray(j * size, (j + 1) * size), odd ? odd.subarray(j * size, (j + 1) * size) : null];
+  };
+}
+
+/** Write one frame into an image's pixels, picture by picture; returns the number of pixels that are no number. */
+function paint(pixels, stride, track, levels, odd) {
+  const { n, height, width, channels, columns, gap } = track;
+  let i = 0, bad = 0;
+  for (let p = 0; p < n; p++) {
+    const top = Math.floor(p / columns) * (height + gap), left = (p % columns) * (width + gap);
+    for (let y = 0; y < height; y++) {
+      let o = (top + y) * stride + left;
+      for (let x = 0; x < width; x++, o++, i += channels) {
+        if (odd && (odd[i] || (channels === 3 && (odd[i + 1] || odd[i + 2])))) {
+          pixels[o] = ODD;
+          bad++;
+        } else if (channels === 1) {
+          pixels[o] = 0xff000000 | (levels[i] * 0x010101);
+        } else {
+          pixels[o] = 0xff000000 | (levels[i + 2] << 16) | (levels[i + 1] << 8) | levels[i];
+        }
+      }
+    }
+  }
+  return bad;
+}
+
+function prepare(model, data, stage) {
+  const views = model.get("_tracks").map((track) => {
+    const rows = Math.ceil(track.n / track.columns);
+    const width = track.columns * (track.width + track.gap) - track.gap;
+    const height = rows * (track.height + track.gap) - track.gap;
+    const canvas = make("canvas", { width, height, role: "img", "aria-label": track.name });
+    canvas.style.width = `${width * track.scale}px`;
+    const range = make("small", {}, track.range);
+    const odd = make("small", {});
+    const caption = make("figcaption", {}, track.name, range, odd);
+    stage.append(make("figure", { class: "dl-figure" }, canvas, caption));
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(width, height);
+    return { track, context, image, pixels: new Uint32Array(image.data.buffer), width, odd, frame: source(track, data) };
+  });
+  const values = model.get("_values");
+  return {
+    draw(k) {
+      for (const view of views) {
+        const [levels, odd] = view.frame(k);
+        const bad = paint(view.pixels, view.width, view.track, levels, odd);
+        view.context.putImageData(view.image, 0, 0);
+        const said = bad ? `${bad} pixel${bad > 1 ? "s" : ""} not finite (NaN or ±∞), in magenta` : "";
+        if (view.odd.textContent !== said) view.odd.textContent = said;
+      }
+    },
+    say: (k) => values.map(([name, at]) => `${name} ${typeof at[k] === "number" ? say(at[k]) : at[k]}`).join("   "),
+  };
+}
+
+export default widget(prepare);

@@ -1,0 +1,343 @@
+// What every scrubber has: its place in time (follow), its data (unpack), its controls (scrubber).
+// A widget draws one frame; everything that moves is here.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Position in `times` of the value closest to t; the earlier one of two equally close. */
+export function nearest(times, t) {
+  let best = 0;
+  for (let k = 1; k < times.length; k++) {
+    if (Math.abs(times[k] - t) < Math.abs(times[best] - t)) best = k;
+  }
+  return best;
+}
+
+/** Keep `index` at the time nearest to `t`, whichever of the two was set, by whom ever. */
+export function follow(model) {
+  const onTime = () => {
+    const k = nearest(model.get("times"), model.get("t"));
+    if (k !== model.get("index")) model.set("index", k);
+  };
+  const onIndex = () => {
+    const times = model.get("times");
+    const k = model.get("index");
+    if (k >= 0 && k < times.length && nearest(times, model.get("t")) !== k) model.set("t", times[k]);
+  };
+  model.on("change:t", onTime);
+  model.on("change:index", onIndex);
+  return () => {
+    model.off("change:t", onTime);
+    model.off("change:index", onIndex);
+  };
+}
+
+/** The bytes of a binary trait as an ArrayBuffer of their own. */
+function bytes(model, name) {
+  const view = model.get(name);
+  return view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
+}
+
+async function inflate(buffer) {
+  const stream = new Blob([buffer]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return await new Response(stream).arrayBuffer();
+}
+
+/** The arrays that Python packed into `_data`, by name, as typed arrays. */
+export async function unpack(model) {
+  const all = bytes(model, "_data");
+  const made = {};
+  for (const part of model.get("_parts")) {
+    let buffer = all.slice(part.start, part.start + part.length);
+    if (part.zip) buffer = await inflate(buffer);
+    const Type = { u1: Uint8Array, f4: Float32Array, f8: Float64Array }[part.type];
+    const array = new Type(buffer);
+    if (part.stride) for (let i = part.stride; i < array.length; i++) array[i] += array[i - part.stride];
+    made[part.name] = array;
+  }
+  return made;
+}
+
+/** An element with attributes, properties and children; text is always a text node. */
+export function make(tag, attributes = {}, ...children) {
+  const svg = ["svg", "g", "path", "line", "text", "rect", "circle", "polyline", "polygon", "tspan", "title",
+    "clipPath", "defs"].includes(tag);
+  const node = svg ? document.createElementNS(SVG, tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === false || value == null) continue;
+    node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children);
+  return node;
+}
+
+/** A number in few characters: 0.35, 1.2e-4, ∞. */
+export function say(x, digits = 3) {
+  if (Number.isNaN(x)) return "not a number";
+  if (x === Infinity) return "∞";
+  if (x === -Infinity) return "−∞";
+  const size = Math.abs(x);
+  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return x.toExponential(digits - 1).replace("-", "−");
+  return String(Number(x.toPrecision(digits))).replace("-", "−");
+}
+
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+const ICONS = {
+  play: "M4 2.5v11l9-5.5z",
+  pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",
+  back: "M3 2.5h2v11H3zM13 2.5v11L6 8z",
+  forward: "M11 2.5h2v11h-2zM3 2.5v11L10 8z",
+  loop: "M8 3a5 5 0 0 1 4.6 3H11v1.4h4V3.5h-1.4v1.7A6.4 6.4 0 0 0 1.7 7h1.4A5 5 0 0 1 8 3zm0 10a5 5 0 0 1-4.6-3H5"
+    + "V8.6H1v3.9h1.4v-1.7A6.4 6.4 0 0 0 14.3 9h-1.4A5 5 0 0 1 8 13z",
+};
+
+function button(icon, label) {
+  const node = make("button", { type: "button", class: "dl-button", "aria-label": label, title: label });
+  const svg = make("svg", { viewBox: "0 0 16 16", "aria-hidden": "true", focusable: "false" });
+  svg.append(make("path", { d: ICONS[icon] }));
+  node.append(svg);
+  node.show = (name, text) => {
+    svg.firstChild.setAttribute("d", ICONS[name]);
+    node.setAttribute("aria-label", text);
+    node.title = text;
+  };
+  return node;
+}
+
+/**
+ * The frame round a widget: a stage to draw on, and play, step, slider, speed and loop under it.
+ *
+ * `prepare(data, stage)` is called with the unpacked arrays, now and after each update from Python; it returns
+ * `{draw(k), say(k)}`: draw frame k, and the text of the values at k. Returns the function that takes it all down.
+ */
+export function scrubber(model, el, prepare) {
+  const on = [];
+  const listen = (target, name, run, options) => {
+    target.addEventListener(name, run, options);
+    on.push(() => target.removeEventListener(name, run, options));
+  };
+  const watch = (name, run) => {
+    model.on(name, run);
+    on.push(() => model.off(name, run));
+  };
+
+  // Every key that arrives here is ours: data-lm-suppress-shortcuts keeps JupyterLab's own shortcuts away.
+  const root = make("div", { class: "dl-widget", role: "group", "data-lm-suppress-shortcuts": "true" });
+  const stage = make("div", { class: "dl-stage" });
+  const play = button("play", "Play");
+  const back = button("back", "One step back");
+  const forward = button("forward", "One step forward");
+  const slider = make("div", { class: "dl-slider", role: "slider", tabindex: "0", "aria-orientation": "horizontal" });
+  const track = make("div", { class: "dl-track" });
+  const fill = make("div", { class: "dl-fill" });
+  const thumb = make("div", { class: "dl-thumb" });
+  track.append(fill, thumb);
+  slider.append(track);
+  const clock = make("span", { class: "dl-clock", "aria-hidden": "true" });
+  const speed = make("select", { class: "dl-speed", "aria-label": "Frames per second", title: "Frames per second" });
+  const loop = button("loop", "Loop");
+  const bar = make("div", { class: "dl-bar" }, play, back, slider, forward, clock, speed, loop);
+  const values = make("div", { class: "dl-values" });
+  const note = make("div", { class: "dl-note", role: "note" });
+  root.append(stage, values, bar, note);
+  el.append(root);
+
+  let scene = null;      // what prepare() returned
+  let shown = -1;        // the frame on the screen
+  let wanted = 0;        // a request for an animation frame, or 0
+  let alive = true;
+  const count = () => model.get("times").length;
+
+  const draw = () => {
+    wanted = 0;
+    const k = model.get("index");
+    if (!alive || !scene || k === shown || k >= count()) return;
+    shown = k;
+    const times = model.get("times");
+    scene.draw(k);
+    const said = scene.say ? scene.say(k) : "";
+    if (values.textContent !== said) values.textContent = said;
+    const name = model.get("axis");
+    const time = `${name} = ${say(times[k], 4)}`;
+    const place = `${k + 1} of ${times.length}`;
+    clock.textContent = `${time} · ${k + 1}/${times.length}`;
+    const part = times.length > 1 ? (100 * k) / (times.length - 1) : 0;
+    fill.style.width = thumb.style.left = `${part}%`;
+    slider.setAttribute("aria-valuenow", k);
+    slider.setAttribute("aria-valuetext", `${time}, frame ${place}${said ? "; " + said : ""}`);
+  };
+  const ask = () => {
+    if (!wanted) wanted = requestAnimationFrame(draw);
+  };
+
+  let saving = 0;
+  const save = () => {  // Python hears at most 20 times a second, and always the last value
+    if (saving) return;
+    saving = setTimeout(() => {
+      saving = 0;
+      model.save_changes();
+    }, 50);
+  };
+  const go = (k) => {
+    const times = model.get("times");
+    k = Math.max(0, Math.min(times.length - 1, k));
+    if (times[k] === model.get("t") && k === model.get("index")) return;
+    model.set("t", times[k]);
+    model.set("index", k);
+    save();
+  };
+
+  // Playing: the frame follows from the clock, so a slow screen skips frames and never slows down.
+  let playing = 0, start = 0, from = 0;
+  const rate = () => Number(speed.value);
+  const looping = () => loop.getAttribute("aria-pressed") === "true";
+  const advance = (now) => {
+    if (!playing) return;
+    playing = requestAnimationFrame(advance);
+    start = start || now;
+    const k = from + Math.round(((now - start) * rate()) / 1000);
+    if (k < count()) {
+      go(k);
+    } else if (looping() && count() > 1) {
+      go(k % count());
+    } else {
+      go(count() - 1);
+      stop();
+    }
+    draw();
+  };
+  const stop = () => {
+    if (!playing) return;
+    cancelAnimationFrame(playing);
+    playing = 0;
+    play.show("play", "Play");
+    save();
+  };
+  const begin = () => {
+    if (playing || count() < 2) return;
+    if (model.get("index") >= count() - 1) go(0);
+    from = model.get("index");
+    start = 0;
+    playing = requestAnimationFrame(advance);
+    play.show("pause", "Pause");
+  };
+  const toggle = () => (playing ? stop() : begin());
+  const step = (by) => {
+    stop();
+    go(model.get("index") + by);
+  };
+
+  listen(play, "click", toggle);
+  listen(back, "click", () => step(-1));
+  listen(forward, "click", () => step(1));
+  listen(loop, "click", () => loop.setAttribute("aria-pressed", String(!looping())));
+  listen(speed, "change", () => {
+    if (playing) (from = model.get("index")), (start = 0);
+  });
+  listen(root, "keydown", (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.target === speed) return;
+    const big = Math.max(1, Math.round(count() / 10));
+    const moves = {
+      ArrowRight: () => step(1), ArrowUp: () => step(1), ArrowLeft: () => step(-1), ArrowDown: () => step(-1),
+      PageUp: () => step(big), PageDown: () => step(-big), Home: () => step(-count()), End: () => step(count()),
+    };
+    const pressed = event.target.closest("button");
+    if (event.key === " " && !pressed) moves[" "] = toggle;
+    if (!moves[event.key]) return;
+    event.preventDefault();
+    event.stopPropagation();
+    moves[event.key]();
+  });
+  const drag = (target, place) => {
+    let held = null;
+    listen(target, "pointerdown", (event) => {
+      if (event.button !== 0) return;
+      stop();
+      held = place(event, null);
+      target.setPointerCapture(event.pointerId);
+      slider.focus({ preventScroll: true });
+    });
+    listen(target, "pointermove", (event) => held !== null && place(event, held));
+    for (const name of ["pointerup", "pointercancel"]) listen(target, name, () => (held = null));
+  };
+  drag(slider, (event) => {
+    const box = track.getBoundingClientRect();
+    go(Math.round(((event.clientX - box.left) / box.width) * (count() - 1)));
+    return true;
+  });
+  drag(stage, (event, held) => {  // on the picture itself: from where it is, as a film is pulled
+    if (scene && scene.place) return go(scene.place(event)), true;
+    if (!held) return { x: event.clientX, k: model.get("index") };
+    const width = Math.max(200, stage.getBoundingClientRect().width);
+    go(held.k + Math.round(((event.clientX - held.x) / width) * (count() - 1)));
+  });
+  listen(root, "wheel", (event) => {  // over the slider always; over the picture once the widget has the focus
+    if (event.ctrlKey || !(bar.contains(event.target) || root.contains(document.activeElement))) return;
+    event.preventDefault();
+    step(Math.sign(event.deltaY || event.deltaX));
+  }, { passive: false });
+
+  const load = async () => {
+    const revision = model.get("_revision");
+    if (!revision) return;  // nothing was sent yet
+    let next;
+    try {
+      next = await unpack(model);
+    } catch (error) {
+      note.textContent = `This browser could not read the frames (${error.message}).`;
+      return;
+    }
+    if (!alive || revision !== model.get("_revision")) return;
+    const n = count();
+    stage.replaceChildren();
+    scene = prepare(next, stage);
+    const rates = [1, 2, 5, 10, 20, 30, 60];
+    if (!speed.children.length) {
+      for (const rate of rates) speed.append(make("option", { value: rate }, `${rate}/s`));
+      const usual = still.matches ? 2 : Math.max(2, Math.min(60, n / 4));
+      speed.value = String(model.get("fps") || rates.find((rate) => rate >= usual) || 60);
+      if (!speed.value) {
+        speed.append(make("option", { value: model.get("fps") }, `${model.get("fps")}/s`));
+        speed.value = String(model.get("fps"));
+      }
+      loop.setAttribute("aria-pressed", String(Boolean(model.get("loop") && !still.matches)));
+    }
+    root.setAttribute("aria-label", model.get("alt"));
+    slider.setAttribute("aria-label", model.get("axis") === "t" ? "Time t" : model.get("axis"));
+    slider.setAttribute("aria-valuemin", 0);
+    slider.setAttribute("aria-valuemax", n - 1);
+    for (const node of [play, back, forward, loop, speed]) node.disabled = n < 2;
+    note.textContent = model.get("note");
+    shown = -1;
+    draw();
+  };
+  watch("change:t", ask);
+  watch("change:index", ask);
+  watch("change:_revision", load);
+  const ready = load();
+  return {
+    ready,
+    root,
+    close() {
+      alive = false;
+      stop();
+      clearTimeout(saving);
+      if (wanted) cancelAnimationFrame(wanted);
+      for (const undo of on) undo();
+      scene = null;
+      root.remove();
+    },
+  };
+}
+
+/** An anywidget module from a widget's `prepare(model, data, stage)`. */
+export function widget(prepare) {
+  return {
+    initialize({ model }) {
+      return follow(model);
+    },
+    render({ model, el }) {
+      const frame = scrubber(model, el, (data, stage) => prepare(model, data, stage));
+      return () => frame.close();
+    },
+  };
+}
