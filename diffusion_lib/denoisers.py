@@ -14,6 +14,8 @@ Sources: Vincent 2011; Ho & Salimans 2022 (guidance). Notebooks 04 and 08 teach 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,11 +38,25 @@ class DenoiserLike(Protocol):
     def __call__(self, x: Tensor, t: Time, cond: Tensor | None = None) -> Prediction: ...
 
 
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """``net`` in evaluation mode, and back in training mode afterwards if it was."""
+    training = net.training
+    if training:
+        net.eval()
+    try:
+        yield
+    finally:
+        if training:
+            net.train()
+
+
 @dataclass(frozen=True, eq=False)
 class Denoiser:
     """A network plus the two facts that make it a denoiser: its schedule, and what it predicts. Taught in notebook 04.
 
-    ``net(x (B, …), t (B,), cond)`` returns the shape of x. It sees t in [0, 1] and knows no schedule.
+    ``net(x (B, …), t (B,), cond)`` returns the shape of x. It sees t in [0, 1] and knows no schedule. Asked for a
+    prediction, it answers in evaluation mode and is put back as it was; ``output`` leaves the mode alone, for training.
     """
 
     net: nn.Module
@@ -62,7 +78,8 @@ class Denoiser:
 
     def __call__(self, x: Tensor, t: Time, cond: Tensor | None = None) -> Prediction:
         try:
-            return solve(x, self.output(x, t, cond), *self.coefficients(t, x))
+            with evaluating(self.net):
+                return solve(x, self.output(x, t, cond), *self.coefficients(t, x))
         except ValueError as error:
             if "cannot recover" not in str(error):
                 raise

@@ -1,0 +1,164 @@
+r"""The objective: from the bound on -log p(x_0) to a weighted mean squared error.
+
+With the reverse step p(x_s | x_t) = q(x_s | x_t, x̂_0), that is the posterior with the denoiser's estimate in the
+place of x_0, the bound over T timesteps t = i/T splits into (Ho et al. 2020, equation 5)
+
+.. math::
+    -\log p(x_0) \le \underbrace{KL(q(x_T|x_0)\,\|\,p(x_T))}_{L_T:\ prior}
+    + \sum_{i=2}^{T} \underbrace{KL(q(x_s|x_t,x_0)\,\|\,p(x_s|x_t))}_{L_{i-1}:\ steps}
+    + \underbrace{-\log p(x_0|x_1)}_{L_0:\ reconstruction}
+
+and each step's KL between two Gaussians of equal variance is (Kingma et al. 2021, equation 13)
+
+.. math:: KL = \tfrac12\bigl(SNR(s) - SNR(t)\bigr)\,\|x_0 - \hat x_0\|^2
+             = \tfrac12\bigl(SNR(s) - SNR(t)\bigr)\Bigl(\frac{\sigma_t}{\Delta_t}\Bigr)^2\|y - \hat y\|^2
+
+for a target y with determinant Δ (:mod:`diffusion_lib.predictions`). Dropping the factor gives the "simple" loss.
+Everything is in nats, a sum over the dimensions of one sample, unless the name says otherwise. Taught in notebook 03.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .denoisers import Denoiser, DenoiserLike
+from .gaussians import Gaussian
+from .predictions import TARGETS, Target, check_target, determinant
+from .schedules import Schedule, Time, check_times
+
+
+def simple(log_snr: Tensor) -> Tensor:
+    """Weight 1 at every time: the "simple" loss (Ho et al. 2020, equation 14)."""
+    return torch.ones_like(log_snr)
+
+
+def loss(
+    denoise: Denoiser,
+    x0: Tensor,
+    t: Tensor,
+    noise: Tensor,
+    cond: Tensor | None = None,
+    *,
+    weight: Callable[[Tensor], Tensor] = simple,
+) -> Tensor:
+    """The weighted mean squared error of a network at times ``t`` (B,), one number a sample, (B,). Taught in notebook 05.
+
+    ``noise`` is standard Gaussian of the shape of ``x0`` (B, …); ``weight`` takes the log-SNR. A mean over a sample's
+    dimensions, not a sum, so that it is comparable between sizes.
+    """
+    alpha, sigma, p, q = denoise.coefficients(t, x0)
+    miss = denoise.output(alpha * x0 + sigma * noise, t, cond) - (p * x0 + q * noise)
+    return weight(denoise.schedule.log_snr(t)).to(x0) * miss.square().flatten(1).mean(1)
+
+
+def kl_weight(schedule: Schedule, s: Time, t: Time, predicts: Target = "x0") -> Tensor:
+    """What turns |y - ŷ|² of a target into the KL of the step from ``t`` to ``s``, in nats; float64, the shape of t.
+
+    Taught in notebook 03: for 'x0' it is half the drop of the SNR, and the simple loss replaces it by 1.
+    """
+    t = torch.as_tensor(t, dtype=torch.float64)
+    alpha, sigma = schedule.pair(t, t)
+    rates = schedule.rates(t, t) if predicts == "velocity" else (alpha, sigma)
+    p, q = TARGETS[check_target(predicts)](alpha, sigma, *rates)
+    return (schedule.snr(s) - schedule.snr(t)) / 2 * (sigma / determinant(alpha, sigma, p, q)) ** 2
+
+
+def step_kl(schedule: Schedule, x_t: Tensor, x0: Tensor, x0_hat: Tensor, s: float, t: float) -> Tensor:
+    """KL(q(x_s | x_t, x_0) || q(x_s | x_t, x̂_0)) of one step, in nats a sample, (B,); 0 < s < t."""
+    true, guessed = schedule.posterior(x_t, x0, s, t), schedule.posterior(x_t, x0_hat, s, t)
+    return true.kl(guessed).flatten(1).sum(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """The terms of the bound on -log p(x_0), in nats a sample.
+
+    prior: L_T, (B,); steps: L_1 … L_{T-1} in that order, (T - 1, B); reconstruction: L_0, (B,).
+    """
+
+    prior: Tensor
+    steps: Tensor
+    reconstruction: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """The bound itself, (B,): at least -log p(x_0) in the mean over the noise."""
+        return self.prior + self.steps.sum(0) + self.reconstruction
+
+
+def decoder(denoise: DenoiserLike, x: Tensor, t: float) -> Gaussian:
+    """p(x_0 | x_1): the last, stochastic reading of the bound, N(x̂_0(x), (sigma/alpha)²) at the first timestep ``t``.
+
+    Its variance is what the noise in x leaves open about x_0 if nothing else is known.
+    """
+    alpha, sigma = denoise.schedule.pair(t, x)
+    return Gaussian(denoise(x, t).x0, ((sigma / alpha) ** 2).expand_as(x))
+
+
+def prior(schedule: Schedule, x: Tensor) -> Gaussian:
+    """p(x_T), the distribution that sampling starts from: N(0, sigma(1)²)."""
+    return Gaussian(torch.zeros_like(x), schedule.pair(1.0, x)[1].expand_as(x) ** 2)
+
+
+@torch.no_grad()
+def bound(
+    denoise: DenoiserLike, x0: Tensor, timesteps: int, generator: torch.Generator | None = None
+) -> Bound:
+    """The bound in its KL form: each term's x_t is drawn afresh from q(x_t | x_0), each KL is in closed form.
+
+    x0: (B, …); T = ``timesteps`` at least 2. Unbiased, with little variance. Taught in notebook 03.
+    """
+    q = denoise.schedule
+    times = [i / timesteps for i in range(timesteps + 1)]
+    check_times(times[::-1])
+    end = q.marginal(x0, 1.0)
+    first_term = Gaussian(end.mean, end.var.expand_as(x0)).kl(prior(q, x0)).flatten(1).sum(1)
+    steps = []
+    for s, t in zip(times[1:-1], times[2:], strict=True):
+        x_t = q.marginal(x0, t).sample(generator)
+        steps.append(step_kl(q, x_t, x0, denoise(x_t, t).x0, s, t))
+    x_1 = q.marginal(x0, times[1]).sample(generator)
+    reconstruction = -decoder(denoise, x_1, times[1]).log_prob(x0)
+    return Bound(
+        first_term,
+        torch.stack(steps) if steps else x0.new_zeros(0, len(x0)),
+        reconstruction.flatten(1).sum(1),
+    )
+
+
+@torch.no_grad()
+def direct_bound(
+    denoise: DenoiserLike, x0: Tensor, timesteps: int, generator: torch.Generator | None = None
+) -> Tensor:
+    """The same bound as it is defined, log q(x_1…x_T | x_0) - log p(x_0…x_T) along simulated chains, in nats, (B,).
+
+    No KL is taken in closed form, so it is noisier than :func:`bound` and has the same mean. Taught in notebook 03.
+    """
+    q = denoise.schedule
+    times = [i / timesteps for i in range(timesteps + 1)]
+    chain, log_q = [x0], torch.zeros(len(x0)).to(x0)
+    for s, t in zip(times[:-1], times[1:], strict=True):
+        forward = q.transition(chain[-1], s, t)
+        chain.append(forward.sample(generator))
+        log_q = log_q + forward.log_prob(chain[-1]).flatten(1).sum(1)
+    log_p = prior(q, x0).log_prob(chain[-1]).flatten(1).sum(1)
+    for i in range(timesteps, 1, -1):
+        backward = q.posterior(chain[i], denoise(chain[i], times[i]).x0, times[i - 1], times[i])
+        log_p = log_p + backward.log_prob(chain[i - 1]).flatten(1).sum(1)
+    log_p = log_p + decoder(denoise, chain[1], times[1]).log_prob(x0).flatten(1).sum(1)
+    return log_q - log_p
+
+
+def nats_to_bits_per_dim(nats: Tensor | float, dimensions: int, *, levels: int | None = 256) -> Tensor | float:
+    """Nats of a whole sample to bits a dimension; data in [-1, 1] with ``levels`` grey levels, or ``None``: densities as they are.
+
+    A density in [-1, 1] becomes a probability of a grey level by the width of its bin, 2/levels: that adds
+    log2(levels/2) bits a dimension. Taught in notebook 03.
+    """
+    bits = nats / (dimensions * math.log(2))
+    return bits if levels is None else bits + math.log2(levels / 2)

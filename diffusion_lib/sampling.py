@@ -1,0 +1,197 @@
+r"""Samplers: walks from noise to data, each step "from t to s", as generators over denoisers.
+
+What a sampler yields is the trajectory: ``list(ddim(...))`` is what a scrubber shows, ``*_, last = ddim(...)`` the result.
+With x̂_0, ε̂ the denoiser's answer at x_t, one step is
+
+.. math::
+    \text{ancestral}&: x_s \sim q(x_s \mid x_t, \hat x_0) && \text{Ho et al. 2020, algorithm 2} \\
+    \text{ddim}&: x_s = \alpha_s\hat x_0 + \sqrt{\sigma_s^2 - \eta^2 v}\;\hat\varepsilon + \eta\sqrt{v}\,z && \text{Song et al. 2021, eq. 12} \\
+    \text{euler}&: x_s = x_t + (s - t)(\alpha_t'\hat x_0 + \sigma_t'\hat\varepsilon) && \text{probability-flow ODE} \\
+    \text{heun}&: \text{ddim with the mean of both ends' } (\hat x_0, \hat\varepsilon) && \text{Karras et al. 2022, algorithm 1} \\
+    \text{dpmpp\_2m}&: x_s = \tfrac{\sigma_s}{\sigma_t}x_t - \alpha_s(e^{-h} - 1)\,\tilde x_0 && \text{Lu et al. 2022, algorithm 2}
+
+v is the posterior's variance, h the step in log(alpha/sigma), and x̃_0 extrapolates the last two estimates. ddim and euler are
+of first order in the step, heun and dpmpp_2m of second. On one log-SNR grid all but euler give the same samples on every
+schedule: only sigma/alpha matters. Taught in notebooks 06 and 07.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .denoisers import DenoiserLike
+from .gaussians import Gaussian
+from .schedules import check_times, uniform_times
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step's outcome: the state ``x`` (B, …) at time ``t``, and the estimate ``x0`` (B, …) that led there."""
+
+    t: float
+    x: Tensor
+    x0: Tensor
+
+
+@torch.no_grad()
+def ancestral(
+    denoise: DenoiserLike,
+    x: Tensor,
+    times: Sequence[float],
+    *,
+    cond: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> Iterator[Step]:
+    """Draw each x_s from the posterior with x̂_0 in the place of x_0. The step to s = 0 draws no noise. Notebook 06.
+
+    x: (B, …) at times[0]; times fall strictly (``ValueError`` otherwise), as for every sampler here.
+    """
+    for t, s in pairwise(check_times(times)):
+        x0 = denoise(x, t, cond).x0
+        x = denoise.schedule.posterior(x, x0, s, t).sample(generator)
+        yield Step(s, x, x0)
+
+
+@torch.no_grad()
+def ddim(
+    denoise: DenoiserLike,
+    x: Tensor,
+    times: Sequence[float],
+    *,
+    cond: Tensor | None = None,
+    eta: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> Iterator[Step]:
+    """Re-noise x̂_0 to level s with the noise just found, ε̂. ``eta`` = 1 is ancestral, 0 draws no noise. Notebook 06."""
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta={eta} is outside [0, 1]: 0 is deterministic, 1 is ancestral sampling")
+    q = denoise.schedule
+    for t, s in pairwise(check_times(times)):
+        found = denoise(x, t, cond)
+        alpha, sigma = q.pair(s, x)
+        var = eta**2 * q.posterior(x, found.x0, s, t).var
+        mean = alpha * found.x0 + (sigma**2 - var).sqrt() * found.eps
+        x = Gaussian(mean, var).sample(generator)
+        yield Step(s, x, found.x0)
+
+
+@torch.no_grad()
+def euler(
+    denoise: DenoiserLike, x: Tensor, times: Sequence[float], *, cond: Tensor | None = None
+) -> Iterator[Step]:
+    """Follow dx/dt = alpha' x̂_0 + sigma' ε̂ along its tangent. On :class:`~diffusion_lib.schedules.Flow` it is ddim. Notebook 07."""
+    for t, s in pairwise(check_times(times)):
+        found = denoise(x, t, cond)
+        dalpha, dsigma = denoise.schedule.rates(t, x)
+        x = x + (s - t) * (dalpha * found.x0 + dsigma * found.eps)
+        yield Step(s, x, found.x0)
+
+
+@torch.no_grad()
+def heun(
+    denoise: DenoiserLike,
+    x: Tensor,
+    times: Sequence[float],
+    *,
+    cond: Tensor | None = None,
+    gauge: Callable[[Tensor, Tensor], Tensor] = torch.add,
+) -> Iterator[Step]:
+    """Two denoiser calls a step (one in a step to s = 0): go ahead, look there, go again with the mean of both. Notebook 07.
+
+    The step is straight in x / gauge(alpha, sigma): their sum works from alpha = 0 to sigma = 0; ``lambda a, s: a`` is EDM's.
+    """
+    q = denoise.schedule
+    for t, s in pairwise(check_times(times)):
+        (alpha_t, sigma_t), (alpha_s, sigma_s) = q.pair(t, x), q.pair(s, x)
+        unit_t, unit_s = gauge(alpha_t, sigma_t), gauge(alpha_s, sigma_s)
+        signal, noise = alpha_s / unit_s - alpha_t / unit_t, sigma_s / unit_s - sigma_t / unit_t
+        here = denoise(x, t, cond)
+        ahead = unit_s * (x / unit_t + signal * here.x0 + noise * here.eps)
+        if s > 0:
+            there = denoise(ahead, s, cond)
+            x0, eps = (here.x0 + there.x0) / 2, (here.eps + there.eps) / 2
+            ahead = unit_s * (x / unit_t + signal * x0 + noise * eps)
+        x = ahead
+        yield Step(s, x, here.x0)
+
+
+@torch.no_grad()
+def dpmpp_2m(
+    denoise: DenoiserLike, x: Tensor, times: Sequence[float], *, cond: Tensor | None = None
+) -> Iterator[Step]:
+    """Second order with one denoiser call a step: extrapolate the last two x̂_0 in log(alpha/sigma). Notebook 07.
+
+    The first step, and a step to sigma = 0, are of first order (ddim).
+    """
+    q, last = denoise.schedule, None
+    for t, s in pairwise(check_times(times)):
+        (alpha_t, sigma_t), (alpha_s, sigma_s) = q.pair(t, x), q.pair(s, x)
+        log_t, log_s = (alpha_t / sigma_t).log(), (alpha_s / sigma_s).log()
+        x0 = mixed = denoise(x, t, cond).x0
+        if last is not None and sigma_s > 0:
+            log_before, x0_before = last
+            mixed = x0 + (log_s - log_t) / (log_t - log_before) / 2 * (x0 - x0_before)
+        x = sigma_s / sigma_t * x - alpha_s * torch.expm1(log_t - log_s) * mixed
+        last = log_t, x0
+        yield Step(s, x, x0)
+
+
+Sampler = Literal["ancestral", "ddim", "euler", "heun", "dpmpp_2m"]
+SAMPLERS: dict[str, Callable[..., Iterator[Step]]] = {
+    "ancestral": ancestral,
+    "ddim": ddim,
+    "euler": euler,
+    "heun": heun,
+    "dpmpp_2m": dpmpp_2m,
+}
+
+
+def sample(
+    denoise: DenoiserLike,
+    shape: Sequence[int],
+    count: int,
+    *,
+    sampler: Sampler = "ddim",
+    steps: int = 20,
+    times: Sequence[float] | None = None,
+    cond: Tensor | None = None,
+    seed: int = 0,
+    batch: int = 64,
+    device: torch.device | str = "cpu",
+    progress: bool = False,
+) -> Tensor:
+    """``count`` new samples of the given ``shape``, (count, *shape), float32, made in batches. Taught in notebook 06.
+
+    ``times`` overrides ``steps`` even ones from 1 to 0. ``cond`` is (count,) labels. The same seed and batch give the same samples.
+
+    Raises:
+        ValueError: unknown sampler, or ``cond`` of another length than ``count``.
+    """
+    if sampler not in SAMPLERS:
+        raise ValueError(f"sampler={sampler!r} is none of {', '.join(map(repr, SAMPLERS))}")
+    if cond is not None and len(cond) != count:
+        raise ValueError(f"cond has {len(cond)} labels for {count} samples: give one each")
+    if count < 1 or batch < 1:
+        raise ValueError(f"count={count}, batch={batch}: both are at least 1")
+    times = uniform_times(steps) if times is None else check_times(times)
+    generator = torch.Generator(device).manual_seed(seed)
+    noise = denoise.schedule.prior((count, *shape), generator, device=device)
+    options = {"generator": generator} if sampler in ("ancestral", "ddim") else {}
+    done = []
+    from tqdm.auto import tqdm
+
+    with tqdm(total=-(-count // batch) * (len(times) - 1), desc=sampler, disable=not progress, leave=False) as bar:
+        for first in range(0, count, batch):
+            x, part = noise[first : first + batch], None
+            if cond is not None:
+                part = cond[first : first + batch].to(device)
+            for step in SAMPLERS[sampler](denoise, x, times, cond=part, **options):
+                bar.update()
+            done.append(step.x)
+    return torch.cat(done)
