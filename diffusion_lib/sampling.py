@@ -102,7 +102,7 @@ def heun(
     cond: Tensor | None = None,
     gauge: Callable[[Tensor, Tensor], Tensor] = torch.add,
 ) -> Iterator[Step]:
-    """Two denoiser calls a step (one in a step to s = 0): go ahead, look there, go again with the mean of both. Notebook 07.
+    """Two denoiser calls a step (one in a step to sigma = 0): go ahead, look there, go again with the mean of both. Notebook 07.
 
     The step is straight in x / gauge(alpha, sigma): their sum works from alpha = 0 to sigma = 0; ``lambda a, s: a`` is EDM's.
     """
@@ -113,7 +113,7 @@ def heun(
         signal, noise = alpha_s / unit_s - alpha_t / unit_t, sigma_s / unit_s - sigma_t / unit_t
         here = denoise(x, t, cond)
         ahead = unit_s * (x / unit_t + signal * here.x0 + noise * here.eps)
-        if s > 0:
+        if sigma_s > 0:
             there = denoise(ahead, s, cond)
             x0, eps = (here.x0 + there.x0) / 2, (here.eps + there.eps) / 2
             ahead = unit_s * (x / unit_t + signal * x0 + noise * eps)

@@ -93,10 +93,11 @@ class Schedule(ABC):
 
     def rates(self, t: Time, x: Tensor) -> tuple[Tensor, Tensor]:
         """Time derivatives (alpha', sigma') at ``t``, by automatic differentiation, ready to multiply x (B, …)."""
-        t = _time(t)
 
         def derivative(curve):
-            return torch.func.jvp(curve, (t,), (torch.ones_like(t),))[1]
+            with torch.enable_grad():
+                at = _time(t).detach().requires_grad_()
+                return torch.autograd.grad((curve(at) + 0 * at).sum(), at)[0]
 
         return _along(derivative(self._alpha), x).to(x), _along(derivative(self._sigma), x).to(x)
 
