@@ -1,7 +1,7 @@
 """Which notebook cell shows which widget, so that running a cell again replaces its widgets and frees the old ones.
 
-Jupyter keeps every widget for as long as the kernel lives. Here a widget is closed when each cell that showed it (or,
-if none did, the cell that made it) has been run again: its view is gone from the page, and nothing can reach it.
+Jupyter keeps every widget for as long as the kernel lives. Here a widget is closed when the cell that made it, and each
+cell that showed it, has been run again: its views are gone from the page, and another widget has taken its name.
 """
 
 import weakref
@@ -30,7 +30,7 @@ def current() -> str | None:
 
 
 def _before(info: object) -> None:
-    """Close the widgets that were shown by the cell that is about to run, and by no other."""
+    """Close the widgets that were made and shown by the cell that is about to run, and by no other."""
     cell = current()
     if cell is None:
         return
@@ -45,7 +45,6 @@ class Made:
 
     def __init__(self, widget: object) -> None:
         self.widget = weakref.ref(widget)
-        self.shown = False
         cell = current()
         self.cells = {cell} if cell else set()
         if cell:
@@ -53,13 +52,8 @@ class Made:
 
     def show(self) -> None:
         """Note that the cell that runs shows the widget."""
-        cell = current()
-        if not cell:
-            return
-        if not self.shown:
-            self.cells.clear()
-            self.shown = True
-        self.cells.add(cell)
+        if cell := current():
+            self.cells.add(cell)
 
     def close(self) -> None:
         """Close the widget, once."""

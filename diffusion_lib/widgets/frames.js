@@ -1,7 +1,7 @@
 // Pictures over time: each track is a canvas at the pictures' own resolution, enlarged by the style sheet only, so
 // what stands in the canvas is what the tensor says. A "mix" track is computed here: alpha(t) x0 + sigma(t) noise.
 
-import { make, say, widget } from "./shared.js";
+import { make, sayValues, widget } from "./shared.js";
 
 const ODD = 0xffff00ff;  // magenta, as little-endian RGBA: a pixel that is NaN or infinite
 
@@ -66,7 +66,9 @@ function prepare(model, data, stage) {
     const range = make("small", {}, track.range);
     const odd = make("small", {});
     const caption = make("figcaption", {}, track.name, range, odd);
-    stage.append(make("figure", { class: "dl-figure" }, canvas, caption));
+    const figure = make("figure", { class: "dl-figure" }, canvas, caption);
+    figure.style.width = `${Math.max(width * track.scale, 140)}px`;
+    stage.append(figure);
     const context = canvas.getContext("2d");
     const image = context.createImageData(width, height);
     return { track, context, image, pixels: new Uint32Array(image.data.buffer), width, odd, frame: source(track, data) };
@@ -82,7 +84,7 @@ function prepare(model, data, stage) {
         if (view.odd.textContent !== said) view.odd.textContent = said;
       }
     },
-    say: (k) => values.map(([name, at]) => `${name} ${typeof at[k] === "number" ? say(at[k]) : at[k]}`).join("   "),
+    say: (k) => sayValues(values, k),
   };
 }
 

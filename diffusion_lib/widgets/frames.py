@@ -61,7 +61,9 @@ def as_rgb(levels: np.ndarray, odd: np.ndarray | None, columns: int, gap: int) -
 
 
 def _columns(count: int, height: int, width: int) -> int:
-    return count if count <= 4 and count * width <= 160 else math.ceil(math.sqrt(count * height / width))
+    """Columns of a grid that is about square, with full rows where that costs little."""
+    least = math.ceil(math.sqrt(count * height / width))
+    return next((c for c in range(least, min(count, 2 * least) + 1) if count % c == 0), least)
 
 
 class Frames(Scrubber):

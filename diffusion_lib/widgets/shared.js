@@ -163,7 +163,8 @@ export function scrubber(model, el, prepare) {
     const part = times.length > 1 ? (100 * k) / (times.length - 1) : 0;
     fill.style.width = thumb.style.left = `${part}%`;
     slider.setAttribute("aria-valuenow", k);
-    slider.setAttribute("aria-valuetext", `${time}, frame ${place}${said ? "; " + said : ""}`);
+    const more = [said, scene.read ? scene.read(k) : ""].filter(Boolean);
+    slider.setAttribute("aria-valuetext", [`${time}, frame ${place}`, ...more].join("; "));
   };
   const ask = () => {
     if (!wanted) wanted = requestAnimationFrame(draw);
@@ -310,6 +311,11 @@ export function scrubber(model, el, prepare) {
     shown = -1;
     draw();
   };
+  const themes = new MutationObserver(() => {  // a canvas has to be told of another theme
+    if (scene && scene.theme) scene.theme(), (shown = -1), ask();
+  });
+  themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
+  on.push(() => themes.disconnect());
   watch("change:t", ask);
   watch("change:index", ask);
   watch("change:_revision", load);
@@ -340,4 +346,67 @@ export function widget(prepare) {
       return () => frame.close();
     },
   };
+}
+
+/** Values to pixels of a plot that Python laid out (plots.py). */
+export function scales(plot) {
+  const scale = (ends, log, a, b) => {
+    const f = log ? (v) => Math.log(v / ends[0]) / Math.log(ends[1] / ends[0]) : (v) => (v - ends[0]) / (ends[1] - ends[0]);
+    return (v) => a + f(v) * (b - a);
+  };
+  return {
+    x: scale(plot.x, plot.logX, plot.left, plot.width - plot.right),
+    y: scale(plot.y, plot.logY, plot.height - plot.bottom, plot.top),
+  };
+}
+
+/** A plot's frame, ticks and labels as SVG. `ticks(list)` puts other ticks on the x axis. */
+export function axes(plot, label) {
+  const { x, y } = scales(plot);
+  const right = plot.width - plot.right, bottom = plot.height - plot.bottom;
+  const svg = make("svg", { viewBox: `0 0 ${plot.width} ${plot.height}`, role: "img", "aria-label": label, class: "dl-plot" });
+  svg.style.width = `${plot.width}px`;
+  const below = make("g", {});
+  const put = (list, at) => {
+    below.replaceChildren();
+    for (const [value, text] of list) {
+      const px = at(value);
+      below.append(make("line", { x1: px, x2: px, y1: bottom, y2: bottom + 4, class: "dl-tick" }),
+        make("text", { x: px, y: bottom + 16, "text-anchor": "middle" }, text));
+    }
+  };
+  put(plot.xTicks, x);
+  svg.append(below);
+  for (const [value, text] of plot.yTicks) {
+    const py = y(value);
+    svg.append(make("line", { x1: plot.left - 4, x2: right, y1: py, y2: py, class: "dl-grid" }),
+      make("text", { x: plot.left - 7, y: py + 4, "text-anchor": "end" }, text));
+  }
+  svg.append(make("rect", { x: plot.left, y: plot.top, width: right - plot.left, height: bottom - plot.top, class: "dl-box" }));
+  if (plot.xLabel) {
+    svg.append(make("text", { x: (plot.left + right) / 2, y: plot.height - 6, "text-anchor": "middle", class: "dl-label" },
+      plot.xLabel));
+  }
+  if (plot.yLabel) svg.append(make("text", { x: plot.left, y: plot.top - 7, class: "dl-label" }, plot.yLabel));
+  return { svg, x, y, right, bottom, ticks: put };
+}
+
+/** A legend of lines; `texts[i]` is the text node after the i-th name. */
+export function legend(lines) {
+  const texts = [];
+  const list = make("div", { class: "dl-legend" });
+  lines.forEach(({ name, dash, swatch }, i) => {
+    const svg = make("svg", { viewBox: "0 0 30 10", "aria-hidden": "true" });
+    svg.append(swatch || make("line", { x1: 0, x2: 30, y1: 5, y2: 5, "stroke-dasharray": dash.join(" "), "stroke-width": 2,
+      style: `stroke: var(--dl-${i % 6})` }));
+    const text = document.createTextNode("");
+    texts.push(text);
+    list.append(make("div", {}, svg, make("span", {}, name), make("b", {}, text)));
+  });
+  return { list, texts };
+}
+
+/** Values at frame k as one line of text. */
+export function sayValues(values, k) {
+  return values.map(([name, at]) => `${name} ${typeof at[k] === "number" ? say(at[k]) : at[k]}`).join("   ");
 }
