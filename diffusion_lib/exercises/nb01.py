@@ -1,0 +1,297 @@
+"""Exercises of notebook 01, the beta schedule: 1.1 alpha_bar, 1.2 log-SNR, 1.3 betas back, 1.4 a schedule for any T.
+
+alpha_bar_i = (1 - beta_1) … (1 - beta_i) (Ho, Jain and Abbeel 2020), SNR = alpha_bar / (1 - alpha_bar) (Kingma et
+al. 2021), and the terminal SNR that must be near 0 (Lin et al. 2023).
+"""
+
+import math
+
+import torch
+
+from diffusion_lib.exercises.engine import Exercise, Mistake, Property
+from diffusion_lib.exercises.inputs import random_alpha_bar
+
+_ONE = torch.ones(1, dtype=torch.float64)
+
+
+# ---------------------------------------------------------------- 1.1
+
+
+def alpha_bar_from(betas):
+    return torch.cat([_ONE, torch.cumprod(1 - betas, 0)])
+
+
+def _random_betas(generator):
+    alpha_bar = random_alpha_bar(generator)
+    return (1 - alpha_bar[1:] / alpha_bar[:-1],)
+
+
+_ALPHA_BAR = Exercise(
+    id="1.1",
+    title="alpha_bar from the betas",
+    reference=alpha_bar_from,
+    inputs=_random_betas,
+    tolerance=3e-5,
+    each_number=True,
+    mistakes=(
+        Mistake(
+            lambda betas: torch.cumprod(1 - betas, 0),
+            "The products are right, but the table has no beginning: alpha_bar[0] = 1 comes first, so that alpha_bar[i] "
+            "belongs to timestep i and the length is T + 1.",
+        ),
+        Mistake(
+            lambda betas: torch.cat([_ONE, torch.cumprod(1 - betas, 0)])[:-1],
+            "The last step is missing: T betas give T + 1 entries, from alpha_bar[0] = 1 to alpha_bar[T].",
+        ),
+        Mistake(
+            lambda betas: torch.cat([_ONE, torch.cumprod(betas, 0)]),
+            "You multiplied the betas. A step *keeps* 1 - beta of the variance; multiply what is kept.",
+        ),
+        Mistake(lambda betas: torch.cumprod(betas, 0), "Multiply what each step keeps, 1 - beta, and put 1 in front."),
+        Mistake(
+            lambda betas: torch.cat([_ONE, 1 - torch.cumsum(betas, 0)]),
+            "You subtracted the betas one after the other. Each step takes its share of what is *left*: multiply.",
+        ),
+        Mistake(lambda betas: 1 - torch.cumsum(betas, 0), "Shares of what is left multiply; they do not add up."),
+        Mistake(
+            lambda betas: torch.cat([_ONE, 1 - betas]),
+            "Those are the single steps' 1 - beta; alpha_bar[i] is the product of the first i of them.",
+        ),
+        Mistake(lambda betas: 1 - betas, "That is what single steps keep; multiply the first i of them, 1 in front."),
+        Mistake(
+            lambda betas: torch.cat([_ONE, torch.cumprod((1 - betas).sqrt(), 0)]),
+            "That is sqrt(alpha_bar), which multiplies the picture. alpha_bar itself is the share of the variance.",
+        ),
+        Mistake(
+            lambda betas: torch.cat([0 * _ONE, torch.cumprod(1 - betas, 0)]),
+            "alpha_bar[0] is before any noise, when *all* of the variance is signal; you put 0 there.",
+        ),
+        Mistake(
+            lambda betas: torch.cat([_ONE, 1 - torch.cumprod(1 - betas, 0)]),
+            "That is 1 - alpha_bar, the share of the noise; alpha_bar is the share of the signal.",
+        ),
+    ),
+    properties=(
+        Property(
+            lambda args, a: bool((a[0] - 1).abs() < 1e-4),
+            "alpha_bar[0], before any noise, must be 1.",
+        ),
+        Property(
+            lambda args, a: bool((a[1:] < a[:-1]).all()),
+            "alpha_bar must fall at every step: each one takes some signal away.",
+        ),
+        Property(lambda args, a: bool((a > 0).all()), "alpha_bar is a share of the variance: it stays above 0."),
+    ),
+    hints=(
+        "One step keeps 1 - beta of the variance. What do two steps keep?",
+        "alpha_bar[i] is the product of the first i factors 1 - beta; the product of none is 1. torch.cumprod makes "
+        "running products.",
+        "torch.cat joins a tensor that holds a single 1 and the running product of 1 - betas.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 1.2
+
+
+def log_snr(alpha_bar):
+    return (alpha_bar / (1 - alpha_bar)).log()
+
+
+_LOG_SNR = Exercise(
+    id="1.2",
+    title="The clock: log-SNR from alpha_bar",
+    reference=log_snr,
+    inputs=lambda generator: (random_alpha_bar(generator)[1:],),
+    mistakes=(
+        Mistake(lambda a: a / (1 - a), "That is the SNR; its natural logarithm is asked for."),
+        Mistake(
+            lambda a: (a / (1 - a)).log() / 2,
+            "That is half of it: you divided standard deviations. The SNR divides variances.",
+        ),
+        Mistake((lambda a: ((1 - a) / a).log()), "Upside down: that is noise over signal, so your clock runs backwards."),
+        Mistake(lambda a: (a / (1 - a)).log10(), "That is the logarithm to base 10; the course uses the natural one, log."),
+        Mistake(lambda a: (a / (1 - a)).log2(), "That is the logarithm to base 2; the course uses the natural one, log."),
+        Mistake(lambda a: a.log(), "That is the log of the signal alone; divide by the noise variance, 1 - alpha_bar."),
+        Mistake(
+            lambda a: (a / (1 - a.square())).log(),
+            "alpha_bar is a variance already, so the noise variance is 1 - alpha_bar: nothing to square.",
+        ),
+        Mistake(
+            lambda a: (a.square() / (1 - a).square()).log(),
+            "You squared variances: alpha_bar is the square already. Yours is twice the log-SNR.",
+        ),
+        Mistake(
+            lambda a: (a.sqrt() / (1 - a)).log(),
+            "You divided a standard deviation by a variance; the SNR is variance over variance.",
+        ),
+    ),
+    properties=(
+        Property(
+            lambda args, answer: bool((answer[1:] < answer[:-1]).all()),
+            "The log-SNR must fall from step to step: signal goes, noise comes.",
+        ),
+    ),
+    hints=(
+        "SNR is signal variance over noise variance. Which of the two is alpha_bar?",
+        "The two variances add up to 1, so the noise has 1 - alpha_bar.",
+        "Divide alpha_bar by 1 - alpha_bar, then take the natural logarithm, .log().",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 1.3
+
+
+def betas_from(alpha_bar):
+    return 1 - alpha_bar[1:] / alpha_bar[:-1]
+
+
+_BETAS = Exercise(
+    id="1.3",
+    title="The betas back from alpha_bar",
+    reference=betas_from,
+    inputs=lambda generator: (random_alpha_bar(generator),),
+    tolerance=3e-5,
+    mistakes=(
+        Mistake(
+            lambda a: 1 - a[1:],
+            "That is 1 - alpha_bar_i, all the noise after i steps; beta_i is the share that the single step i adds.",
+        ),
+        Mistake(lambda a: 1 - a, "That is all the noise after i steps, 1 - alpha_bar; beta_i is what one step adds."),
+        Mistake(lambda a: a[1:] / a[:-1], "That is what step i keeps, 1 - beta_i; beta_i is what it replaces by noise."),
+        Mistake(
+            lambda a: a[:-1] - a[1:],
+            "You subtracted neighbours. Step i takes the share beta_i of what is *left*, so compare by a ratio.",
+        ),
+        Mistake(
+            lambda a: 1 - a[:-1] / a[1:],
+            "The ratio is upside down, so your betas are negative: alpha_bar_i over the entry before it.",
+        ),
+        Mistake(
+            lambda a: a[:-1] / a[1:] - 1,
+            "Close: you divided by alpha_bar_i, but beta_i is a share of what was there before step i.",
+        ),
+        Mistake(
+            lambda a: 1 - (a[1:] / a[:-1]).sqrt(),
+            "You took a square root: alpha_bar is made of variances, and so is beta.",
+        ),
+        Mistake(
+            lambda a: (1 - a[1:] / a[:-1]).sqrt(),
+            "That is sqrt(beta), the standard deviation of the step's noise; beta is its variance.",
+        ),
+        Mistake(
+            lambda a: torch.cat([1 - a[:1], 1 - a[1:] / a[:-1]]),
+            "The betas are right but there is one too many: T + 1 entries have T steps between them. Drop the first.",
+        ),
+        Mistake(
+            lambda a: 1 - a[2:] / a[1:-1],
+            "The first beta is missing: step 1 leads from alpha_bar[0] = 1 to alpha_bar[1].",
+        ),
+    ),
+    properties=(
+        Property(lambda args, b: bool(((b > 0) & (b < 1)).all()), "Every beta lies between 0 and 1; some of yours do not."),
+    ),
+    hints=(
+        "alpha_bar[i] is alpha_bar[i - 1] times what step i keeps. What does step i keep, in terms of beta?",
+        "Neighbours have the ratio 1 - beta_i. alpha_bar[1:] and alpha_bar[:-1] are all entries beside the ones before.",
+        "1 minus that ratio. Check the length: T.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 1.4
+
+
+def betas_for(T):
+    curve = torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + 0.008) / 1.008 * math.pi / 2).square()
+    return betas_from(curve / curve[0]).clamp_max(0.999)
+
+
+def _line(T, power=1, start=1e-4, end=0.02):
+    return torch.linspace(start ** (1 / power), end ** (1 / power), T, dtype=torch.float64)
+
+
+def _unclipped(T):
+    curve = torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + 0.008) / 1.008 * math.pi / 2).square()
+    return betas_from(curve / curve[0])
+
+
+def _some_length(generator):
+    return ((50, 10, 1000, int(torch.randint(10, 1001, (), generator=generator)))[
+        int(torch.randint(4, (), generator=generator))
+    ],)
+
+
+def _alpha_bar_at(answer, share):
+    return float(torch.cumprod(1 - answer, 0)[max(round(share * len(answer)), 1) - 1])
+
+
+_SCHEDULE = Exercise(
+    id="1.4",
+    title="A schedule that ends in noise, for any T",
+    reference=betas_for,
+    inputs=_some_length,
+    exact=False,
+    mistakes=(
+        Mistake(
+            lambda T: _line(T),
+            "Those betas were made for T = 1000. At T = 50 there are fewer steps of the same size, and the terminal SNR "
+            "is 1.5: more signal than noise. Fewer steps must be larger steps.",
+        ),
+        Mistake(
+            lambda T: _line(T, 2, 0.00085, 0.012).square(),
+            "Those betas were made for T = 1000, and even there the terminal SNR is 0.005. Fewer steps must be larger.",
+        ),
+        Mistake(
+            lambda T: _line(T, 2).square(),
+            "Those betas are small, and there are only T of them: too much signal is left. Fewer steps must be larger.",
+        ),
+        Mistake(
+            lambda T: _line(T, 2).square().square(),
+            "You squared twice: the betas nearly vanish, and almost no noise is ever added.",
+        ),
+        Mistake(
+            lambda T: _line(T) * 1000 / T,
+            "Rescaling by 1000 / T is the right idea, but at T = 20 and below a beta reaches 1 or more. Rescale what "
+            "multiplies: take alpha_bar of the 1000 steps at T places, and the betas from that.",
+        ),
+        Mistake(
+            lambda T: torch.full((T,), 0.02, dtype=torch.float64),
+            "0.98 multiplied 50 times is still 0.36. A constant beta must depend on T.",
+        ),
+        Mistake(
+            lambda T: 1 - _unclipped(T),
+            "You return what each step keeps, 1 - beta; return the betas.",
+        ),
+        Mistake(
+            lambda T: torch.cumprod(1 - betas_for(T), 0),
+            "You return alpha_bar; the betas are asked for (1.3 makes them from it).",
+        ),
+        Mistake(
+            _unclipped,
+            "The cosine's last beta is 1: it deletes the picture, and the log-SNR is minus infinity. Cap the betas, say "
+            "at 0.999.",
+        ),
+    ),
+    properties=(
+        Property(lambda args, b: bool((b > 0).all()), "Some beta is 0 or negative: every step must add some noise."),
+        Property(lambda args, b: bool((b < 1).all()), "Some beta is 1 or more: no step can replace more than there is."),
+        Property(
+            lambda args, b: (end := _alpha_bar_at(b, 1)) / (1 - end) < 1e-4,
+            "The terminal SNR, alpha_bar_T / (1 - alpha_bar_T), is not below 1e-4 for every T from 10 to 1000.",
+        ),
+        Property(
+            lambda args, b: 1e-3 < (half := _alpha_bar_at(b, 0.5)) / (1 - half) < 1e3,
+            "It ends in noise, but half-way the SNR is not between 1/1000 and 1000: most steps are wasted at one end.",
+        ),
+    ),
+    hints=(
+        "Think of the curve of alpha_bar over t = i / T, not of betas. A good curve is the same for every T.",
+        "Choose a curve that starts at 1 and ends near 0, read it at T + 1 places, and get the betas as in 1.3.",
+        "The cosine curve, cos²(t π / 2), will do. Its last beta is 1, though: clamp the betas at 0.999.",
+    ),
+)
+
+
+EXERCISES = (_ALPHA_BAR, _LOG_SNR, _BETAS, _SCHEDULE)

@@ -1,0 +1,414 @@
+"""Exercises of notebook 04, the denoiser: 4.1 x_0 from eps, 4.2 both from v, 4.3 the time embedding, 4.4 the best
+answer at t = 1, 4.5 the best answer at any t.
+
+x_t = alpha x_0 + sigma eps; v = alpha eps - sigma x_0 (Salimans and Ho 2022); waves of time (Vaswani et al. 2017);
+E[x_0 | x_t] over a finite data set is a softmax over its points.
+"""
+
+import math
+
+import torch
+
+from diffusion_lib.exercises.engine import Exercise, Mistake, Property
+from diffusion_lib.exercises.inputs import pictures
+
+# ---------------------------------------------------------------- 4.1
+
+
+def x0_from_eps(x_t, eps, alpha, sigma):
+    return (x_t - sigma * eps) / alpha
+
+
+def _eps_inputs(generator):
+    def level():
+        return 0.2 + torch.rand(3, 1, 1, 1, generator=generator)
+
+    x0 = pictures(generator)
+    eps, alpha, sigma = torch.randn(x0.shape, generator=generator), level(), level()
+    return alpha * x0 + sigma * eps, eps, alpha, sigma
+
+
+_FROM_EPS = Exercise(
+    id="4.1",
+    title="x_0 from eps",
+    reference=x0_from_eps,
+    inputs=_eps_inputs,
+    mistakes=(
+        Mistake(lambda x, e, a, s: x - s * e, "That is alpha x_0, the picture still shrunk: divide by alpha."),
+        Mistake(lambda x, e, a, s: x - e, "You took away noise of full strength; x_t holds sigma eps."),
+        Mistake(lambda x, e, a, s: (x - e) / a, "You took away noise of full strength; x_t holds sigma eps."),
+        Mistake(
+            lambda x, e, a, s: x / a - s * e,
+            "Only x_t was divided by alpha: both terms are, so take the noise away first.",
+        ),
+        Mistake(lambda x, e, a, s: (x - s * e) * a, "Multiplied by alpha where one divides: that shrinks it twice."),
+        Mistake(
+            lambda x, e, a, s: (x - s.square() * e) / a,
+            "sigma is a standard deviation already; you squared it.",
+        ),
+        Mistake(
+            lambda x, e, a, s: (x - s.sqrt() * e) / a.sqrt(),
+            "You took square roots, but alpha and sigma are standard deviations already (alpha = sqrt(alpha_bar)).",
+        ),
+        Mistake(
+            lambda x, e, a, s: (x - (1 - a.square()).clamp_min(0).sqrt() * e) / a,
+            "You used sqrt(1 - alpha²) for sigma. Not every schedule keeps the variance at 1: use the sigma you are given.",
+        ),
+        Mistake(lambda x, e, a, s: (x + s * e) / a, "The sign of the noise is wrong: it was added, take it away."),
+        Mistake(lambda x, e, a, s: (x - a * e) / s, "alpha and sigma have changed places."),
+        Mistake(lambda x, e, a, s: (x - a * x) / s, "That is not solved for x_0: start from x_t = alpha x_0 + sigma eps."),
+    ),
+    hints=(
+        "Write down x_t = alpha x_0 + sigma eps and solve for x_0.",
+        "Take the noise away first; what remains is alpha x_0.",
+        "Subtract sigma * eps, then divide everything by alpha.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 4.2
+
+
+def from_v(x_t, v, alpha, sigma):
+    return alpha * x_t - sigma * v, sigma * x_t + alpha * v
+
+
+def _v_inputs(generator):
+    x0 = pictures(generator)
+    angle = 0.1 + 1.3 * torch.rand(3, 1, 1, 1, generator=generator)
+    eps, alpha, sigma = torch.randn(x0.shape, generator=generator), angle.cos(), angle.sin()
+    return alpha * x0 + sigma * eps, alpha * eps - sigma * x0, alpha, sigma
+
+
+_FROM_V = Exercise(
+    id="4.2",
+    title="x_0 and eps from v",
+    reference=from_v,
+    inputs=_v_inputs,
+    returns=("x0", "eps"),
+    mistakes=(
+        Mistake(
+            lambda x, v, a, s: (a * x + s * v, s * x - a * v),
+            "The signs of v are the wrong way round. With v = alpha eps - sigma x_0, a large v means much noise.",
+        ),
+        Mistake(
+            lambda x, v, a, s: (s * x + a * v, a * x - s * v),
+            "x0 and eps have changed places: return x0 first.",
+        ),
+        Mistake(
+            lambda x, v, a, s: ((x - s * v) / a, (x - a * v) / s),
+            "You treated v as if it were eps (and x_0). It is a mixture of both: solve the two equations together.",
+        ),
+        Mistake(
+            lambda x, v, a, s: (s * x - a * v, a * x + s * v),
+            "alpha and sigma have changed places.",
+        ),
+        Mistake(
+            lambda x, v, a, s: (a.square() * x - s.square() * v, s.square() * x + a.square() * v),
+            "alpha and sigma are standard deviations; you squared them.",
+        ),
+        Mistake(
+            lambda x, v, a, s: (a * x - s * v, v),
+            "eps: you returned v itself. v is eps only at t = 0.",
+        ),
+        Mistake(
+            lambda x, v, a, s: (-v, s * x + a * v),
+            "x0: you returned -v. That is x_0 only at t = 1.",
+        ),
+        Mistake(
+            lambda x, v, a, s: (a * x - s * v, (x - a * (a * x + s * v)) / s),
+            "eps: it was computed from an x_0 with the wrong sign.",
+        ),
+    ),
+    properties=(
+        Property(
+            lambda args, answer: bool(torch.allclose(args[2] * answer[0] + args[3] * answer[1], args[0], atol=1e-4)),
+            "Your x0 and eps do not give x_t back: alpha x0 + sigma eps must be x_t.",
+        ),
+    ),
+    hints=(
+        "Two equations, two unknowns: x_t = alpha x_0 + sigma eps and v = alpha eps - sigma x_0.",
+        "(x_t, v) is (x_0, eps) turned by an angle, for alpha² + sigma² = 1. Turn it back.",
+        "Multiply the first by alpha and the second by sigma and subtract: eps drops out. Then the other way for eps.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 4.3
+
+
+def embed(t, dim):
+    half = dim // 2
+    frequencies = torch.exp(-math.log(10_000) / half * torch.arange(half, dtype=t.dtype))
+    angles = 1000 * t[:, None] * frequencies
+    return torch.cat([angles.cos(), angles.sin()], 1)
+
+
+def _embed_with(change):
+    """The embedding with one change, from (angles, t, frequencies)."""
+
+    def answer(t, dim):
+        frequencies = torch.exp(-math.log(10_000) / (dim // 2) * torch.arange(dim // 2, dtype=t.dtype))
+        return change(1000 * t[:, None] * frequencies, t, frequencies)
+
+    return answer
+
+
+def _waves(angles):
+    return torch.cat([angles.cos(), angles.sin()], 1)
+
+
+def _embed_inputs(generator):
+    batch, half = torch.randint(3, 8, (2,), generator=generator).tolist()
+    return torch.rand(batch, generator=generator), 2 * half
+
+
+_EMBED = Exercise(
+    id="4.3",
+    title="The time embedding",
+    reference=embed,
+    inputs=_embed_inputs,
+    tolerance=5e-4,  # an angle of up to 1000 in float32 is known to 1000 * 6e-8, a few roundings more for w_k
+    mistakes=(
+        Mistake(
+            _embed_with(lambda a, t, w: torch.cat([a.sin(), a.cos()], 1)),
+            "Sines and cosines have changed places: cosines first.",
+        ),
+        Mistake(
+            _embed_with(lambda a, t, w: torch.stack([a.cos(), a.sin()], 2).flatten(1)),
+            "Cosines and sines alternate in yours; here all cosines come first, then all sines.",
+        ),
+        Mistake(
+            _embed_with(lambda a, t, w: _waves(t[:, None] * w)),
+            "The factor 1000 is missing: for t in [0, 1] the fastest wave has not even turned once.",
+        ),
+        Mistake(
+            lambda t, dim: _waves(
+                1000 * t[:, None] * torch.exp(-math.log(10_000) / dim * torch.arange(dim // 2, dtype=t.dtype))
+            ),
+            "You divided k by dim. D is the number of frequencies, dim / 2.",
+        ),
+        Mistake(
+            lambda t, dim: _waves(
+                1000
+                * t[:, None]
+                * torch.exp(-math.log(10_000) / (dim // 2 - 1) * torch.arange(dim // 2, dtype=t.dtype))
+            ),
+            "You divided k by D - 1, as some implementations do; the formula here divides by D.",
+        ),
+        Mistake(
+            lambda t, dim: _waves(
+                1000 * t[:, None] * torch.exp(-math.log(10_000) / (dim // 2) * torch.arange(1, dim // 2 + 1))
+            ),
+            "k starts at 0, so the first frequency is 1; yours starts at k = 1.",
+        ),
+        Mistake(
+            _embed_with(lambda a, t, w: _waves(2 * math.pi * a)),
+            "A factor 2π slipped in: the formula has the cosine of 1000 t w_k itself.",
+        ),
+        Mistake(
+            _embed_with(lambda a, t, w: a),
+            "Those are the angles; take their cosines and sines.",
+        ),
+        Mistake(
+            _embed_with(lambda a, t, w: a.cos()),
+            "Those are the cosines only; the sines are missing, and with them the direction of time.",
+        ),
+        Mistake(
+            _embed_with(lambda a, t, w: torch.cat([a.cos(), a.sin()], 0)),
+            "You joined cosines and sines along the batch; join them along dimension 1.",
+        ),
+    ),
+    properties=(
+        Property(
+            lambda args, answer: bool((answer.abs() <= 1 + 1e-6).all()),
+            "Cosines and sines lie in [-1, 1]; some of your values do not.",
+        ),
+        Property(
+            lambda args, answer: bool(torch.allclose(answer[:, 0], (1000 * args[0]).cos(), atol=1e-3)),
+            "The first column must be cos(1000 t): the frequency for k = 0 is 1.",
+        ),
+        Property(
+            lambda args, answer: bool(torch.allclose(answer[:, args[1] // 2 - 1], embed(*args)[:, args[1] // 2 - 1], atol=1e-3)),
+            "The first wave is right but the last, k = D - 1, turns at the wrong rate. The frequencies fall from 1 to "
+            "about 1/10000: look at the sign and the denominator of the exponent.",
+        ),
+    ),
+    hints=(
+        "Three steps: the D frequencies, (D,); the angles, (B, D); their cosines and sines side by side, (B, 2D).",
+        "t[:, None] * frequencies is (B, D): every time meets every frequency. torch.arange counts k.",
+        "10000^(-k / D) is 10000 ** (-torch.arange(D) / D) with D = dim // 2; torch.cat([...], dim=1) joins the halves.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 4.4
+
+
+def best_at_one(x_1, data):
+    return data.mean(0).expand_as(x_1)
+
+
+def _one_inputs(generator):
+    data = pictures(generator, int(torch.randint(5, 9, (), generator=generator)), (1, 3, 4))
+    return torch.randn(5, 1, 3, 4, generator=generator), data
+
+
+def _nearest(x, data):
+    return data[torch.cdist(x.flatten(1), data.flatten(1)).argmin(1)]
+
+
+def _weighted(x, data):
+    weights = (-torch.cdist(x.flatten(1), data.flatten(1)).square() / 2).softmax(1)
+    return (weights @ data.flatten(1)).reshape(x.shape)
+
+
+_BEST_AT_ONE = Exercise(
+    id="4.4",
+    title="The best answer at t = 1",
+    reference=best_at_one,
+    inputs=_one_inputs,
+    mistakes=(
+        Mistake(lambda x, data: x, "You returned the noise. A copy of its input is what the one-shot network learns."),
+        Mistake(
+            lambda x, data: torch.zeros_like(x),
+            "Zero is the mean of the noise; the mean of the data need not be zero.",
+        ),
+        Mistake(
+            _nearest,
+            "You returned the nearest training picture. At t = 1 alpha is 0: x_1 holds nothing of x_0, and near means nothing.",
+        ),
+        Mistake(
+            _weighted,
+            "You weighed the pictures by their distance from x_1. At t = 1 alpha is 0: all are equally likely.",
+        ),
+        Mistake(
+            lambda x, data: data.mean().expand_as(x),
+            "You averaged over the pixels too: the best answer is a picture, pixel by pixel.",
+        ),
+        Mistake(lambda x, data: data.mean(0), "The right picture, once: return one for each of the B inputs, (B, C, H, W)."),
+        Mistake(
+            lambda x, data: data.mean(0, keepdim=True),
+            "The right picture, once: return one for each of the B inputs, (B, C, H, W).",
+        ),
+        Mistake(
+            lambda x, data: data[: len(x)],
+            "Training pictures, one each: a sample is not the best guess. The squared error wants the mean.",
+        ),
+        Mistake(
+            lambda x, data: data[:1].expand_as(x),
+            "One training picture for all: a sample is not the best guess. The squared error wants the mean.",
+        ),
+        Mistake(
+            lambda x, data: data.median(0).values.expand_as(x),
+            "That is the median, best for the absolute error. The squared error wants the mean.",
+        ),
+        Mistake(
+            lambda x, data: (x + data.mean(0)) / 2,
+            "You mixed in the noise; at t = 1 it says nothing about x_0.",
+        ),
+        Mistake(
+            lambda x, data: x - x.mean(0) + data.mean(0),
+            "You moved the noise to the right mean; at t = 1 the noise says nothing about x_0.",
+        ),
+    ),
+    properties=(
+        Property(
+            lambda args, answer: bool((answer - answer[:1]).abs().max() < 1e-4),
+            "Your answer changes with x_1, but at t = 1 that is pure noise and says nothing about x_0.",
+        ),
+    ),
+    hints=(
+        "At t = 1, alpha = 0 and sigma = 1. How much of x_0 is in x_1?",
+        "Nothing, so all training pictures are equally likely. Which single guess has the smallest mean squared error?",
+        "The mean over the data, dimension 0; and the same one for all B inputs: .expand_as.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 4.5
+
+
+def best_answer(x_t, data, alpha, sigma):
+    return _posterior_weights(x_t, data, alpha, sigma) @ data
+
+
+def _posterior_weights(x_t, data, alpha, sigma):
+    distance = (x_t[:, None] - alpha * data).square().sum(2)
+    return (-distance / (2 * sigma**2)).softmax(1)
+
+
+def _naive(x, data, a, s):
+    likelihood = torch.exp(-torch.cdist(x, a * data).square() / (2 * s**2))
+    return likelihood @ data / likelihood.sum(1, keepdim=True)
+
+
+def _any_inputs(generator):
+    data = 2 * torch.rand(int(torch.randint(5, 9, (), generator=generator)), 4, generator=generator) - 1
+    sigma = (0.01, 0.3, 0.5, 0.7, 0.9)[int(torch.randint(5, (), generator=generator))]
+    return torch.randn(6, 4, generator=generator), data, math.sqrt(1 - sigma**2), sigma
+
+
+_BEST = Exercise(
+    id="4.5",
+    title="The best answer at any t",
+    reference=best_answer,
+    inputs=_any_inputs,
+    tolerance=5e-5,  # at sigma = 0.01 float32 rounds the exponents by about 1e-3
+    mistakes=(
+        Mistake(
+            _naive,
+            "Right until sigma is small: then every exp(-distance² / (2 sigma²)) rounds to 0 and you divide 0 by 0. "
+            "Give the exponents to torch.softmax.",
+        ),
+        Mistake(
+            lambda x, data, a, s: best_answer(x, data, 1.0, s),
+            "The points are compared with x_t at full size; in x_t they are shrunk to alpha x_0.",
+        ),
+        Mistake(
+            lambda x, data, a, s: (-torch.cdist(x, a * data).square() / s**2).softmax(1) @ data,
+            "The 2 in the exponent of the Gaussian is missing: distance² / (2 sigma²).",
+        ),
+        Mistake(
+            lambda x, data, a, s: (-torch.cdist(x, a * data).square() / (2 * s)).softmax(1) @ data,
+            "The exponent divides by the variance; you divided by sigma, which is the standard deviation.",
+        ),
+        Mistake(
+            lambda x, data, a, s: (-torch.cdist(x, a * data) / (2 * s**2)).softmax(1) @ data,
+            "The distance enters squared; the norm alone is not enough.",
+        ),
+        Mistake(
+            lambda x, data, a, s: (torch.cdist(x, a * data).square() / (2 * s**2)).softmax(1) @ data,
+            "The far points got the large weights: a minus sign is missing in the exponent.",
+        ),
+        Mistake(
+            lambda x, data, a, s: (-torch.cdist(x, a * data).square() / (2 * s**2)).softmax(0) @ data,
+            "Your weights add up to 1 over the batch; for each x_t they must add up to 1 over the data.",
+        ),
+        Mistake(
+            lambda x, data, a, s: data[torch.cdist(x, a * data).argmin(1)],
+            "You returned the nearest point. That is the limit of small sigma; before it, several points share the weight.",
+        ),
+        Mistake(
+            lambda x, data, a, s: data.mean(0).expand_as(x),
+            "That is the best answer at t = 1; here x_t tells which points are likelier.",
+        ),
+        Mistake(
+            lambda x, data, a, s: a * best_answer(x, data, a, s),
+            "You averaged the shrunk points alpha x_0; the question is about x_0.",
+        ),
+        Mistake(lambda x, data, a, s: x / a, "You scaled x_t back, noise and all."),
+        Mistake(
+            _posterior_weights,
+            "Those are the weights of the points, one row an input; their average of the data is asked for.",
+        ),
+    ),
+    hints=(
+        "Bayes: a point x_0 of the data is as likely as the Gaussian around alpha x_0 makes x_t. Average with these weights.",
+        "The log-weight of a point is -‖x_t - alpha x_0‖² / (2 sigma²); torch.softmax over the points makes weights.",
+        "x_t[:, None] - alpha * data has shape (B, N, D): square, sum over D, softmax over N, then weights @ data.",
+    ),
+)
+
+
+EXERCISES = (_FROM_EPS, _FROM_V, _EMBED, _BEST_AT_ONE, _BEST)

@@ -1,0 +1,358 @@
+"""Exercises of notebook 05, training: 5.1 the epoch's loss, 5.2 stratified t, 5.3 the EMA update, 5.4 one training step.
+
+Stratified times (Kingma et al. 2021, appendix I.1 uses their equally spaced relative); the EMA's warm-up
+min(decay, (1 + n) / (10 + n)); the step is algorithm 1 of Ho, Jain and Abbeel 2020.
+"""
+
+import torch
+from torch import nn
+
+from diffusion_lib.exercises.engine import Exercise, Mistake, Property
+
+# ---------------------------------------------------------------- 5.1
+
+
+def epoch_loss(losses, sizes):
+    return (losses * sizes).sum() / sizes.sum()
+
+
+def _losses(generator):
+    batches = int(torch.randint(4, 9, (), generator=generator))
+    sizes = torch.full((batches,), 64)
+    sizes[-1] = torch.randint(3, 40, (), generator=generator)
+    return 0.1 + torch.rand(batches, generator=generator), sizes
+
+
+_EPOCH = Exercise(
+    id="5.1",
+    title="The loss of an epoch",
+    reference=epoch_loss,
+    inputs=_losses,
+    mistakes=(
+        Mistake(
+            lambda losses, sizes: losses[-1],
+            "That is the last batch's loss, one noisy number out of many; the epoch's is the mean over all its pictures.",
+        ),
+        Mistake(
+            lambda losses, sizes: losses.mean(),
+            "You gave every batch the same weight, but the last one is smaller: its pictures count too much.",
+        ),
+        Mistake(lambda losses, sizes: losses.sum(), "That is the sum over batches: it grows with the number of batches."),
+        Mistake(
+            lambda losses, sizes: (losses * sizes).sum(),
+            "That is the sum over all pictures: divide by how many they are.",
+        ),
+        Mistake(
+            lambda losses, sizes: (losses * sizes).sum() / len(losses),
+            "The pictures' losses are summed, but you divided by the number of batches; divide by that of the pictures.",
+        ),
+        Mistake(
+            lambda losses, sizes: losses.sum() / sizes.sum(),
+            "The losses are means already. Weigh each by its batch's size before you sum.",
+        ),
+        Mistake(lambda losses, sizes: losses.min(), "That is the best batch's loss; the epoch's is a mean."),
+        Mistake(
+            lambda losses, sizes: losses[:-1].mean(),
+            "You left the smaller last batch out; its pictures count like all others.",
+        ),
+        Mistake(
+            lambda losses, sizes: losses * sizes / sizes.sum(),
+            "Those are the batches' shares; their sum is asked for.",
+        ),
+    ),
+    properties=(
+        Property(
+            lambda args, loss: bool(args[0].min() - 1e-6 <= loss <= args[0].max() + 1e-6),
+            "A mean lies between the smallest and the largest loss; your number does not.",
+        ),
+    ),
+    hints=(
+        "losses[k] is a mean over sizes[k] pictures. What is the sum over those pictures?",
+        "Sum over all pictures of all batches, divided by how many pictures there were.",
+        "A weighted mean: weights sizes, values losses.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 5.2
+
+
+def stratified_times(u):
+    return (torch.arange(len(u)) + u) / len(u)
+
+
+_STRATIFIED = Exercise(
+    id="5.2",
+    title="Stratified times",
+    reference=stratified_times,
+    inputs=lambda generator: (
+        torch.rand(int(torch.randint(4, 20, (), generator=generator)), generator=generator),
+    ),
+    mistakes=(
+        Mistake(lambda u: u, "Those are independent times: some parts of [0, 1] get several, others none."),
+        Mistake(
+            lambda u: u.sort().values,
+            "You sorted independent times: the gaps between them are still there.",
+        ),
+        Mistake(
+            lambda u: torch.arange(len(u)) / len(u),
+            "Those are the left ends of the intervals, the same in every step; u has to choose a place in each.",
+        ),
+        Mistake(
+            lambda u: torch.arange(len(u)) + u,
+            "One in each unit interval: now shrink them all to [0, 1].",
+        ),
+        Mistake(
+            lambda u: torch.arange(len(u)) / len(u) + u,
+            "u spans a whole interval [0, 1] here, so times reach beyond 1: shrink u to the width 1 / B too.",
+        ),
+        Mistake(
+            lambda u: (torch.arange(len(u)) + u) / (len(u) - 1),
+            "There are B intervals, not B - 1: your last time can lie above 1.",
+        ),
+        Mistake(
+            lambda u: (torch.arange(1, len(u) + 1) + u) / len(u),
+            "The intervals count from 0: your first one is empty and your last lies above 1.",
+        ),
+        Mistake(
+            lambda u: (torch.arange(len(u)) + u[0]) / len(u),
+            "You moved all times by the same u[0]. That is a good method too, but here each interval has its own u.",
+        ),
+        Mistake(
+            lambda u: torch.linspace(0, 1, len(u)),
+            "Those are fixed times, the same in every step: u has to choose a place in each interval.",
+        ),
+        Mistake(
+            lambda u: (torch.arange(len(u)) + 0.5) / len(u),
+            "Those are the middles of the intervals, the same in every step: u has to choose a place in each.",
+        ),
+    ),
+    properties=(
+        Property(
+            lambda args, t: bool(((t >= 0) & (t <= 1)).all()),
+            "Some of your times lie outside [0, 1].",
+        ),
+        Property(
+            lambda args, t: bool(((t.sort().values * len(t)).floor() == torch.arange(len(t))).all()),
+            "Cut [0, 1] into B equal intervals: each must hold exactly one of your times, and some hold none.",
+        ),
+    ),
+    hints=(
+        "Cut [0, 1] into B intervals of width 1 / B and put one time into each. u[i] says where in its interval.",
+        "Interval i starts at i / B; the place inside it is u[i] times the width.",
+        "torch.arange(B) counts the intervals; add u, then divide by B.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 5.3
+
+
+def ema_update(average, weights, updates, decay):
+    kept = min(decay, (1 + updates) / (10 + updates))
+    return kept * average + (1 - kept) * weights
+
+
+def _ema_with(keep):
+    def answer(average, weights, updates, decay):
+        kept = keep(updates, decay)
+        return kept * average + (1 - kept) * weights
+
+    return answer
+
+
+def _ema_inputs(generator):
+    updates = (0, 3, 20, 200, 5000)[int(torch.randint(5, (), generator=generator))]
+    decay = (0.95, 0.99)[int(torch.randint(2, (), generator=generator))]
+    return torch.randn(5, 3, generator=generator), torch.randn(5, 3, generator=generator), updates, decay
+
+
+_EMA = Exercise(
+    id="5.3",
+    title="The EMA update",
+    reference=ema_update,
+    inputs=_ema_inputs,
+    mistakes=(
+        Mistake(
+            lambda average, weights, n, d: ema_update(weights, average, n, d),
+            "Average and new weights have changed places: the average is what is mostly kept.",
+        ),
+        Mistake(
+            _ema_with(lambda n, d: d),
+            "No warm-up: in the first hundred steps the average is mostly the random start. Keep less at the beginning.",
+        ),
+        Mistake(
+            _ema_with(lambda n, d: max(d, (1 + n) / (10 + n))),
+            "You took the larger of the two; the share kept grows with n *until* it reaches decay.",
+        ),
+        Mistake(
+            _ema_with(lambda n, d: (1 + n) / (10 + n)),
+            "The warm-up never ends: after many updates the share kept must stop at decay.",
+        ),
+        Mistake(
+            _ema_with(lambda n, d: min(d, (2 + n) / (11 + n))),
+            "Off by one: updates counts the updates made *before* this one.",
+        ),
+        Mistake(
+            _ema_with(lambda n, d: d * (1 + n) / (10 + n)),
+            "You multiplied decay and warm-up; the smaller of the two is used.",
+        ),
+        Mistake(
+            lambda a, w, n, d: (k := min(d, (1 + n) / (10 + n))) * a + w,
+            "The shares must add up to 1: the new weights get 1 minus what is kept, or the average grows without end.",
+        ),
+        Mistake(
+            lambda a, w, n, d: min(d, (1 + n) / (10 + n)) * a + (1 - d) * w,
+            "The warm-up changes both shares: they must add up to 1.",
+        ),
+        Mistake(
+            lambda a, w, n, d: (n * a + w) / (n + 1),
+            "That is the plain mean of all weights so far; it never forgets the bad ones from the start.",
+        ),
+        Mistake(lambda a, w, n, d: (a + w) / 2, "That is the mean of the two; an EMA keeps the share decay of the old one."),
+        Mistake(lambda a, w, n, d: w, "Those are the new weights; the average must remember the old ones."),
+    ),
+    properties=(
+        Property(
+            lambda args, new: bool(
+                ((new >= torch.minimum(args[0], args[1]) - 1e-5) & (new <= torch.maximum(args[0], args[1]) + 1e-5)).all()
+            ),
+            "A mean lies between the old average and the new weights; some of your numbers do not.",
+        ),
+    ),
+    hints=(
+        "A share `kept` of the old average plus a share 1 - kept of the new weights. How large is kept at the start?",
+        "kept = (1 + updates) / (10 + updates) while that is below decay, decay from then on.",
+        "min(…, …) chooses; then one line with kept and 1 - kept.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 5.4
+
+
+class _Net(nn.Module):
+    """A little network that uses its t: out = x W + t b + c."""
+
+    def __init__(self, dim: int, generator: torch.Generator):
+        super().__init__()
+        self.matrix = nn.Parameter(torch.randn(dim, dim, generator=generator))
+        self.slope = nn.Parameter(torch.randn(dim, generator=generator))
+        self.offset = nn.Parameter(torch.randn(dim, generator=generator))
+
+    def forward(self, x, t, cond=None):
+        return x @ self.matrix + t[:, None] * self.slope + self.offset
+
+
+def training_step(net, optimizer, x0, noise, t, alpha, sigma):
+    return _step(net, optimizer, t, alpha * x0 + sigma * noise, noise)
+
+
+def _step(net, optimizer, t, x, target, reduce=torch.mean, zero=True, step=True, backward=True):
+    if zero:
+        optimizer.zero_grad()
+    loss = reduce((net(x, t) - target).square())
+    if backward:
+        loss.backward()
+    if step:
+        optimizer.step()
+    return loss.detach()
+
+
+def _step_inputs(generator):
+    dim, batch = 3, 4
+    net = _Net(dim, generator)
+    net(torch.randn(2, dim, generator=generator), torch.rand(2, generator=generator)).square().mean().backward()
+    angle = 0.2 + 1.2 * torch.rand(batch, 1, generator=generator)
+    x0, noise = torch.randn(2, batch, dim, generator=generator) * torch.tensor([0.5, 1.0]).reshape(2, 1, 1)
+    t = torch.rand(batch, generator=generator)
+    return net, torch.optim.SGD(net.parameters(), lr=0.1), x0, noise, t, angle.cos(), angle.sin()
+
+
+def _weights_after(arguments, loss):
+    return loss, torch.cat([parameter.detach().flatten() for parameter in arguments[0].parameters()])
+
+
+_STEP = Exercise(
+    id="5.4",
+    title="One training step",
+    reference=training_step,
+    inputs=_step_inputs,
+    observe=_weights_after,
+    changes=("net", "optimizer"),
+    returns=("loss", "network after the step"),
+    tolerance=3e-5,
+    mistakes=(
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, e, zero=False),
+            "The old gradients were still there, and yours were added to them: optimizer.zero_grad() comes first.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, x0),
+            "The target is x_0, but this network predicts the noise.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, a * x0 + s * e),
+            "The target is the input: that network learns to copy, and its loss falls beautifully.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, x0, x0),
+            "Clean pictures in, clean pictures as the target: no noise was ever added, and the network learns to copy.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, x0, e),
+            "The network saw the clean x_0: mix in the noise first.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, x0 + e, e),
+            "Noise of full strength was added whatever t is: x_t = alpha x_0 + sigma noise.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, x0 + s * e, e),
+            "The picture was not shrunk by alpha before the noise was added.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a.square() * x0 + s.square() * e, e),
+            "You mixed with variances; alpha and sigma are standard deviations already, do not square them.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a.sqrt() * x0 + s.sqrt() * e, e),
+            "You took square roots of alpha and sigma; they are standard deviations already.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, s * x0 + a * e, e),
+            "alpha and sigma have changed places: alpha multiplies the picture.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, e, reduce=torch.sum),
+            "You summed the squared errors: then the step grows with the batch and the size of the picture. Take the mean.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(
+                net, opt, t, a * x0 + s * e, e, reduce=lambda error: error.sqrt().mean()
+            ),
+            "You took absolute errors. Their best answer is a median; E[noise | x_t] needs squares.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, e, step=False),
+            "The loss is right but the network never moved: optimizer.step() is missing, or comes before loss.backward(), "
+            "or zero_grad() stands between the two.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, e, backward=False, zero=False),
+            "The step used old gradients only: loss.backward() is missing.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, torch.zeros_like(t), a * x0 + s * e, e),
+            "The network was told t = 0 for every picture: hand it t.",
+        ),
+    ),
+    hints=(
+        "Five lines: forget the old gradients, noise the pictures, measure the error, backward, step.",
+        "x_t = alpha * x0 + sigma * noise goes in, together with t; the noise should come out. Mean squared error.",
+        "optimizer.zero_grad(); loss = …mean(); loss.backward(); optimizer.step(); return loss.",
+    ),
+)
+
+
+EXERCISES = (_EPOCH, _STRATIFIED, _EMA, _STEP)
