@@ -153,15 +153,16 @@ class GaussianMixture:
         ``alpha`` and ``sigma`` are numbers or (B, 1). Neither answer divides by alpha or sigma, so alpha = 0 (pure
         noise) is no special case; nor is sigma = 0, unless the point then lies on a component of variance 0.
         """
+        alpha, sigma = (torch.as_tensor(c, dtype=x.dtype, device=x.device) for c in (alpha, sigma))
         var = alpha**2 * self.variances + sigma**2  # (K,) or (B, K)
-        shrink = torch.as_tensor(alpha * self.variances / var)[..., None]
-        noise = torch.as_tensor(sigma / var)[..., None]
-        miss = x[:, None] - torch.as_tensor(alpha)[..., None] * self.means  # (B, K, D)
+        shrink, noise = (alpha * self.variances / var)[..., None], (sigma / var)[..., None]
+        miss = x[:, None] - alpha[..., None] * self.means  # (B, K, D)
         r = self.responsibilities(x, alpha, sigma)[..., None]
         return (r * (self.means + shrink * miss)).sum(1), (r * (noise * miss)).sum(1)
 
-    def _log_joint(self, x: Tensor, alpha, sigma) -> Tensor:
+    def _log_joint(self, x: Tensor, alpha: float | Tensor, sigma: float | Tensor) -> Tensor:
         """log w_k + log N(x; alpha m_k, alpha² v_k + sigma²), (B, K)."""
+        alpha, sigma = (torch.as_tensor(c, dtype=x.dtype, device=x.device) for c in (alpha, sigma))
         var = alpha**2 * self.variances + sigma**2
-        distance = (x[:, None] - torch.as_tensor(alpha)[..., None] * self.means).square().sum(-1)
+        distance = (x[:, None] - alpha[..., None] * self.means).square().sum(-1)
         return self.weights.log() - (distance / var + self.dim * (var.log() + LOG_2PI)) / 2

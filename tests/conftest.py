@@ -1,0 +1,61 @@
+"""Shared by all tests: one thread count, exact reference mixtures, the schedules of the course."""
+
+import pytest
+import torch
+
+from diffusion_lib.gaussians import GaussianMixture
+from diffusion_lib.schedules import (
+    Cosine,
+    CosineBeta,
+    Discrete,
+    Flow,
+    Karras,
+    LinearBeta,
+    ScaledLinearBeta,
+    SigmoidBeta,
+)
+
+ALL_SCHEDULES = [
+    Cosine(),
+    Flow(),
+    Karras(),
+    LinearBeta(),
+    ScaledLinearBeta(),
+    CosineBeta(),
+    SigmoidBeta(),
+    Discrete((0.1, 0.2, 0.5)),
+]
+
+
+def schedule_name(schedule):
+    return type(schedule).__name__
+
+
+@pytest.fixture(params=ALL_SCHEDULES, ids=schedule_name)
+def schedule(request):
+    return request.param
+
+
+@pytest.fixture
+def mixture():
+    """Two unequal bumps in the plane, float64."""
+    return GaussianMixture(
+        torch.tensor([0.3, 0.7], dtype=torch.float64),
+        torch.tensor([[1.5, 0.0], [-1.0, 1.0]], dtype=torch.float64),
+        torch.tensor([0.05, 0.1], dtype=torch.float64),
+    )
+
+
+@pytest.fixture
+def line_mixture():
+    """Two bumps on a line, float64."""
+    return GaussianMixture(
+        torch.tensor([0.4, 0.6], dtype=torch.float64),
+        torch.tensor([[-1.0], [0.8]], dtype=torch.float64),
+        torch.tensor([0.04, 0.09], dtype=torch.float64),
+    )
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(0)
