@@ -23,14 +23,23 @@ _RANGE = Exercise(
             lambda p: p / 255,
             "That is the range [0, 1]. Noise has mean 0, so pictures should too: the models here want [-1, 1].",
         ),
-        Mistake(lambda p: p / 127.5, "That is the range [0, 2]: the width is right, now move it so that grey is 0."),
+        Mistake(
+            lambda p: p / 127.5,
+            "That is the range [0, 2]: the width is right, now move it so that grey is 0.",
+        ),
         Mistake(
             lambda p: p / 255 - 1,
             "That is the range [-1, 0]: shifted, but only half as wide as it should be.",
         ),
-        Mistake(lambda p: p / 255 - 0.5, "That is the range [-0.5, 0.5]: centred, but only half as wide as it should be."),
+        Mistake(
+            lambda p: p / 255 - 0.5,
+            "That is the range [-0.5, 0.5]: centred, but only half as wide as it should be.",
+        ),
         Mistake(lambda p: p - 127.5, "Centred, but still 255 wide: scale it to [-1, 1]."),
-        Mistake(lambda p: p / 128 - 1, "Nearly: pixels end at 255, so 128 leaves white at 0.992. The middle is 127.5."),
+        Mistake(
+            lambda p: p / 128 - 1,
+            "Nearly: pixels end at 255, so 128 leaves white at 0.992. The middle is 127.5.",
+        ),
         Mistake(
             lambda p: (p - p.mean()) / p.std(),
             "You standardised: that depends on the pictures of the batch. The range [-1, 1] is the same for all.",

@@ -36,8 +36,8 @@ _ALPHA_BAR = Exercise(
     mistakes=(
         Mistake(
             lambda betas: torch.cumprod(1 - betas, 0),
-            "The products are right, but the table has no beginning: alpha_bar[0] = 1 comes first, so that alpha_bar[i] "
-            "belongs to timestep i and the length is T + 1.",
+            "The products are right, but the table has no beginning: alpha_bar[0] = 1 comes first, so "
+            "that alpha_bar[i] belongs to timestep i and the length is T + 1.",
         ),
         Mistake(
             lambda betas: torch.cat([_ONE, torch.cumprod(1 - betas, 0)])[:-1],
@@ -47,7 +47,10 @@ _ALPHA_BAR = Exercise(
             lambda betas: torch.cat([_ONE, torch.cumprod(betas, 0)]),
             "You multiplied the betas. A step *keeps* 1 - beta of the variance; multiply what is kept.",
         ),
-        Mistake(lambda betas: torch.cumprod(betas, 0), "Multiply what each step keeps, 1 - beta, and put 1 in front."),
+        Mistake(
+            lambda betas: torch.cumprod(betas, 0),
+            "Multiply what each step keeps, 1 - beta, and put 1 in front.",
+        ),
         Mistake(
             lambda betas: torch.cat([_ONE, 1 - torch.cumsum(betas, 0)]),
             "You subtracted the betas one after the other. Each step takes its share of what is *left*: multiply.",
@@ -57,7 +60,10 @@ _ALPHA_BAR = Exercise(
             lambda betas: torch.cat([_ONE, 1 - betas]),
             "Those are the single steps' 1 - beta; alpha_bar[i] is the product of the first i of them.",
         ),
-        Mistake(lambda betas: 1 - betas, "That is what single steps keep; multiply the first i of them, 1 in front."),
+        Mistake(
+            lambda betas: 1 - betas,
+            "That is what single steps keep; multiply the first i of them, 1 in front.",
+        ),
         Mistake(
             lambda betas: torch.cat([_ONE, torch.cumprod((1 - betas).sqrt(), 0)]),
             "That is sqrt(alpha_bar), which multiplies the picture. alpha_bar itself is the share of the variance.",
@@ -84,8 +90,8 @@ _ALPHA_BAR = Exercise(
     ),
     hints=(
         "One step keeps 1 - beta of the variance. What do two steps keep?",
-        "alpha_bar[i] is the product of the first i factors 1 - beta; the product of none is 1. torch.cumprod makes "
-        "running products.",
+        "alpha_bar[i] is the product of the first i factors 1 - beta; the product of none is 1. "
+        "torch.cumprod makes running products.",
         "torch.cat joins a tensor that holds a single 1 and the running product of 1 - betas.",
     ),
 )
@@ -109,10 +115,22 @@ _LOG_SNR = Exercise(
             lambda a: (a / (1 - a)).log() / 2,
             "That is half of it: you divided standard deviations. The SNR divides variances.",
         ),
-        Mistake((lambda a: ((1 - a) / a).log()), "Upside down: that is noise over signal, so your clock runs backwards."),
-        Mistake(lambda a: (a / (1 - a)).log10(), "That is the logarithm to base 10; the course uses the natural one, log."),
-        Mistake(lambda a: (a / (1 - a)).log2(), "That is the logarithm to base 2; the course uses the natural one, log."),
-        Mistake(lambda a: a.log(), "That is the log of the signal alone; divide by the noise variance, 1 - alpha_bar."),
+        Mistake(
+            (lambda a: ((1 - a) / a).log()),
+            "Upside down: that is noise over signal, so your clock runs backwards.",
+        ),
+        Mistake(
+            lambda a: (a / (1 - a)).log10(),
+            "That is the logarithm to base 10; the course uses the natural one, log.",
+        ),
+        Mistake(
+            lambda a: (a / (1 - a)).log2(),
+            "That is the logarithm to base 2; the course uses the natural one, log.",
+        ),
+        Mistake(
+            lambda a: a.log(),
+            "That is the log of the signal alone; divide by the noise variance, 1 - alpha_bar.",
+        ),
         Mistake(
             lambda a: (a / (1 - a.square())).log(),
             "alpha_bar is a variance already, so the noise variance is 1 - alpha_bar: nothing to square.",
@@ -158,8 +176,14 @@ _BETAS = Exercise(
             lambda a: 1 - a[1:],
             "That is 1 - alpha_bar_i, all the noise after i steps; beta_i is the share that the single step i adds.",
         ),
-        Mistake(lambda a: 1 - a, "That is all the noise after i steps, 1 - alpha_bar; beta_i is what one step adds."),
-        Mistake(lambda a: a[1:] / a[:-1], "That is what step i keeps, 1 - beta_i; beta_i is what it replaces by noise."),
+        Mistake(
+            lambda a: 1 - a,
+            "That is all the noise after i steps, 1 - alpha_bar; beta_i is what one step adds.",
+        ),
+        Mistake(
+            lambda a: a[1:] / a[:-1],
+            "That is what step i keeps, 1 - beta_i; beta_i is what it replaces by noise.",
+        ),
         Mistake(
             lambda a: a[:-1] - a[1:],
             "You subtracted neighbours. Step i takes the share beta_i of what is *left*, so compare by a ratio.",
@@ -190,11 +214,15 @@ _BETAS = Exercise(
         ),
     ),
     properties=(
-        Property(lambda args, b: bool(((b > 0) & (b < 1)).all()), "Every beta lies between 0 and 1; some of yours do not."),
+        Property(
+            lambda args, b: bool(((b > 0) & (b < 1)).all()),
+            "Every beta lies between 0 and 1; some of yours do not.",
+        ),
     ),
     hints=(
         "alpha_bar[i] is alpha_bar[i - 1] times what step i keeps. What does step i keep, in terms of beta?",
-        "Neighbours have the ratio 1 - beta_i. alpha_bar[1:] and alpha_bar[:-1] are all entries beside the ones before.",
+        "Neighbours have the ratio 1 - beta_i. alpha_bar[1:] and alpha_bar[:-1] are all entries beside "
+        "the ones before.",
         "1 minus that ratio. Check the length: T.",
     ),
 )
@@ -218,9 +246,11 @@ def _unclipped(T):
 
 
 def _some_length(generator):
-    return ((50, 10, 1000, int(torch.randint(10, 1001, (), generator=generator)))[
-        int(torch.randint(4, (), generator=generator))
-    ],)
+    return (
+        (50, 10, 1000, int(torch.randint(10, 1001, (), generator=generator)))[
+            int(torch.randint(4, (), generator=generator))
+        ],
+    )
 
 
 def _alpha_bar_at(answer, share):
@@ -236,8 +266,8 @@ _SCHEDULE = Exercise(
     mistakes=(
         Mistake(
             lambda T: _line(T),
-            "Those betas were made for T = 1000. At T = 50 there are fewer steps of the same size, and the terminal SNR "
-            "is 1.5: more signal than noise. Fewer steps must be larger steps.",
+            "Those betas were made for T = 1000. At T = 50 there are fewer steps of the same size, and "
+            "the terminal SNR is 1.5: more signal than noise. Fewer steps must be larger steps.",
         ),
         Mistake(
             lambda T: _line(T, 2, 0.00085, 0.012).square(),
@@ -253,8 +283,9 @@ _SCHEDULE = Exercise(
         ),
         Mistake(
             lambda T: _line(T) * 1000 / T,
-            "Rescaling by 1000 / T is the right idea, but at T = 20 and below a beta reaches 1 or more. Rescale what "
-            "multiplies: take alpha_bar of the 1000 steps at T places, and the betas from that.",
+            "Rescaling by 1000 / T is the right idea, but at T = 20 and below a beta reaches 1 or more. "
+            "Rescale what multiplies: take alpha_bar of the 1000 steps at T places, and the betas from "
+            "that.",
         ),
         Mistake(
             lambda T: torch.full((T,), 0.02, dtype=torch.float64),
@@ -270,13 +301,16 @@ _SCHEDULE = Exercise(
         ),
         Mistake(
             _unclipped,
-            "The cosine's last beta is 1: it deletes the picture, and the log-SNR is minus infinity. Cap the betas, say "
-            "at 0.999.",
+            "The cosine's last beta is 1: it deletes the picture, and the log-SNR is minus infinity. Cap "
+            "the betas, say at 0.999.",
         ),
     ),
     properties=(
         Property(lambda args, b: bool((b > 0).all()), "Some beta is 0 or negative: every step must add some noise."),
-        Property(lambda args, b: bool((b < 1).all()), "Some beta is 1 or more: no step can replace more than there is."),
+        Property(
+            lambda args, b: bool((b < 1).all()),
+            "Some beta is 1 or more: no step can replace more than there is.",
+        ),
         Property(
             lambda args, b: (end := _alpha_bar_at(b, 1)) / (1 - end) < 1e-4,
             "The terminal SNR, alpha_bar_T / (1 - alpha_bar_T), is not below 1e-4 for every T from 10 to 1000.",

@@ -9,7 +9,6 @@ import torch
 from diffusion_lib.exercises.engine import Exercise, Mistake, Property
 from diffusion_lib.exercises.inputs import pictures, random_alpha_bar, some_step
 
-
 # ---------------------------------------------------------------- 2.1
 
 
@@ -30,18 +29,18 @@ _JUMP = Exercise(
     mistakes=(
         Mistake(
             lambda x0, i, noise, ab: ab[i] * x0 + (1 - ab[i]) * noise,
-            "You scaled signal and noise by their variances. Variances add, but what multiplies x0 and the noise "
-            "are standard deviations: take square roots.",
+            "You scaled signal and noise by their variances. Variances add, but what multiplies x0 and "
+            "the noise are standard deviations: take square roots.",
         ),
         Mistake(
             lambda x0, i, noise, ab: ab[i].sqrt() * x0 + (1 - ab[i]) * noise,
-            "The signal is right, but the noise is multiplied by its variance 1 - alpha_bar[i]; it wants the "
-            "standard deviation.",
+            "The signal is right, but the noise is multiplied by its variance 1 - alpha_bar[i]; it wants "
+            "the standard deviation.",
         ),
         Mistake(
             lambda x0, i, noise, ab: ab[i] * x0 + (1 - ab[i]).sqrt() * noise,
-            "The noise is right, but alpha_bar[i] is the share of the *variance* that is left; what multiplies x0 is "
-            "its square root.",
+            "The noise is right, but alpha_bar[i] is the share of the *variance* that is left; what "
+            "multiplies x0 is its square root.",
         ),
         Mistake(
             lambda x0, i, noise, ab: ab[i].sqrt() * x0 + (1 - ab[i].sqrt()) * noise,
@@ -53,7 +52,8 @@ _JUMP = Exercise(
         ),
         Mistake(
             lambda x0, i, noise, ab: ab[i - 1].sqrt() * x0 + (1 - ab[i - 1]).sqrt() * noise,
-            "You are one step short: this table begins with alpha_bar[0] = 1, so timestep i is alpha_bar[i], not i - 1.",
+            "You are one step short: this table begins with alpha_bar[0] = 1, so timestep i is "
+            "alpha_bar[i], not i - 1.",
         ),
         Mistake(
             lambda x0, i, noise, ab: (ab[i] / ab[i - 1]).sqrt() * x0 + (1 - ab[i] / ab[i - 1]).sqrt() * noise,
@@ -69,10 +69,10 @@ _JUMP = Exercise(
         ),
     ),
     hints=(
-        "x_i is a share of the picture plus a share of the noise. Which two numbers multiply them, and what must "
-        "their squares add up to?",
-        "alpha_bar[i] is the share of the variance that is still signal, 1 - alpha_bar[i] the share that is noise. "
-        "You multiply by standard deviations.",
+        "x_i is a share of the picture plus a share of the noise. Which two numbers multiply them, and "
+        "what must their squares add up to?",
+        "alpha_bar[i] is the share of the variance that is still signal, 1 - alpha_bar[i] the share that "
+        "is noise. You multiply by standard deviations.",
         "One line: a square root times x0, plus another square root times noise. Tensors have .sqrt().",
     ),
     properties=(
@@ -115,13 +115,11 @@ _BATCH = Exercise(
     mistakes=(
         Mistake(
             _along_last,
-            "Your factors run along the last axis, so each *column* of pixels got its own timestep; no error, because "
-            "the batch happens to be as wide as a picture. Reshape them to (B, 1, 1, 1).",
+            "Your factors run along the last axis, so each *column* of pixels got its own timestep; no "
+            "error, because the batch happens to be as wide as a picture. Reshape them to (B, 1, 1, 1).",
         ),
         Mistake(
-            lambda x0, i, noise, ab: _along_last(
-                x0.transpose(2, 3), i, noise.transpose(2, 3), ab
-            ).transpose(2, 3),
+            lambda x0, i, noise, ab: _along_last(x0.transpose(2, 3), i, noise.transpose(2, 3), ab).transpose(2, 3),
             "Your factors run along the rows, not along the batch. Reshape them to (B, 1, 1, 1).",
         ),
         Mistake(_all_like(0), "Every picture was noised to the first one's timestep: use all of i."),
@@ -144,8 +142,8 @@ _BATCH = Exercise(
         ),
     ),
     hints=(
-        "alpha_bar[i] with a tensor i gives one number a picture, shape (B,). Pictures are (B, C, H, W). What does "
-        "broadcasting do with those two?",
+        "alpha_bar[i] with a tensor i gives one number a picture, shape (B,). Pictures are (B, C, H, W). "
+        "What does broadcasting do with those two?",
         "Broadcasting lines shapes up from the right, so (B,) meets W. Give the factors the shape (B, 1, 1, 1).",
         "`alpha_bar[i].reshape(-1, 1, 1, 1)`, then the line of 2.1.",
     ),
@@ -164,7 +162,11 @@ def _further_inputs(generator):
     alpha_bar, x_s = random_alpha_bar(generator), pictures(generator)
     last = len(alpha_bar) - 1
     s = int(torch.randint(0, last, (), generator=generator))
-    t = s + 1 if torch.rand((), generator=generator) < 0.3 else int(torch.randint(s + 1, last + 1, (), generator=generator))
+    t = (
+        s + 1
+        if torch.rand((), generator=generator) < 0.3
+        else int(torch.randint(s + 1, last + 1, (), generator=generator))
+    )
     return x_s, s, t, torch.randn(x_s.shape, generator=generator), alpha_bar
 
 
@@ -176,8 +178,8 @@ _FURTHER = Exercise(
     mistakes=(
         Mistake(
             lambda x, s, t, noise, ab: jump_to(x, t, noise, ab),
-            "That is the jump from x_0 to t. You start at s, where alpha_bar[s] of the variance is left already: "
-            "only the steps from s to t are still to be taken.",
+            "That is the jump from x_0 to t. You start at s, where alpha_bar[s] of the variance is left "
+            "already: only the steps from s to t are still to be taken.",
         ),
         Mistake(
             lambda x, s, t, noise, ab: ab[t] / ab[s] * x + (1 - ab[t] / ab[s]) * noise,
@@ -185,8 +187,8 @@ _FURTHER = Exercise(
         ),
         Mistake(
             lambda x, s, t, noise, ab: (ab[t] / ab[s]).sqrt() * x + (ab[s] - ab[t]).sqrt() * noise,
-            "The signal is right. The noise is not the difference of two alpha_bars: if x_s had variance 1, x_t would "
-            "not; check the squares.",
+            "The signal is right. The noise is not the difference of two alpha_bars: if x_s had variance "
+            "1, x_t would not; check the squares.",
         ),
         Mistake(
             lambda x, s, t, noise, ab: (ab[t] / ab[s]).sqrt() * x + (1 - ab[t]).sqrt() * noise,
@@ -202,8 +204,8 @@ _FURTHER = Exercise(
         ),
         Mistake(
             lambda x, s, t, noise, ab: (ab[s] / ab[t]).sqrt() * x + (1 - ab[s] / ab[t]).sqrt() * noise,
-            "The ratio is upside down: alpha_bar falls, so alpha_bar[s] / alpha_bar[t] is above 1 and its noise "
-            "variance negative.",
+            "The ratio is upside down: alpha_bar falls, so alpha_bar[s] / alpha_bar[t] is above 1 and its "
+            "noise variance negative.",
         ),
         Mistake(
             lambda x, s, t, noise, ab: x + (1 - ab[t] / ab[s]).sqrt() * noise,
@@ -252,24 +254,18 @@ _POSTERIOR = Exercise(
     returns=("mean", "var"),
     mistakes=(
         Mistake(
-            _posterior_with(
-                lambda x, x0, k, b, a: (b.sqrt() * (1 - k) * x0 + a.sqrt() * (1 - b) * x) / (1 - a)
-            ),
-            "Mean: x_i is multiplied by sqrt(alpha_bar[i]), but it is only one step away from x_{i-1}: that factor "
-            "belongs to the single step.",
+            _posterior_with(lambda x, x0, k, b, a: (b.sqrt() * (1 - k) * x0 + a.sqrt() * (1 - b) * x) / (1 - a)),
+            "Mean: x_i is multiplied by sqrt(alpha_bar[i]), but it is only one step away from x_{i-1}: "
+            "that factor belongs to the single step.",
         ),
         Mistake(
-            _posterior_with(
-                lambda x, x0, k, b, a: (a.sqrt() * (1 - k) * x0 + k.sqrt() * (1 - b) * x) / (1 - a)
-            ),
+            _posterior_with(lambda x, x0, k, b, a: (a.sqrt() * (1 - k) * x0 + k.sqrt() * (1 - b) * x) / (1 - a)),
             "Mean: x0 is multiplied by sqrt(alpha_bar[i]). The Gaussian that ties x_{i-1} to x0 is the jump to i - 1.",
         ),
         Mistake(
-            _posterior_with(
-                lambda x, x0, k, b, a: (b.sqrt() * (1 - b) * x0 + k.sqrt() * (1 - k) * x) / (1 - a)
-            ),
-            "Mean: the two noise variances have changed places. Each source counts the more, the *smaller* its own "
-            "variance.",
+            _posterior_with(lambda x, x0, k, b, a: (b.sqrt() * (1 - b) * x0 + k.sqrt() * (1 - k) * x) / (1 - a)),
+            "Mean: the two noise variances have changed places. Each source counts the more, the "
+            "*smaller* its own variance.",
         ),
         Mistake(
             _posterior_with(lambda x, x0, k, b, a: b.sqrt() * (1 - k) * x0 + k.sqrt() * (1 - b) * x),
@@ -281,7 +277,8 @@ _POSTERIOR = Exercise(
         ),
         Mistake(
             _posterior_with(var=lambda x, x0, k, b, a: 1 - k),
-            "Var: that is beta, the variance of one step forward. Knowing x0 too makes x_{i-1} more certain: shrink it.",
+            "Var: that is beta, the variance of one step forward. Knowing x0 too makes x_{i-1} more "
+            "certain: shrink it.",
         ),
         Mistake(
             _posterior_with(var=lambda x, x0, k, b, a: ((1 - k) * (1 - b) / (1 - a)).sqrt()),
@@ -319,12 +316,14 @@ _POSTERIOR = Exercise(
         ),
     ),
     hints=(
-        "Two Gaussians speak about x_{i-1}: the jump from x0 to i - 1, and the step from i - 1 to i read backwards. "
-        "Multiply them.",
-        "Precisions (1 / variance) add; the mean is weighted by precision. The jump has variance 1 - alpha_bar[i-1]; "
-        "the step, with kept = alpha_bar[i] / alpha_bar[i-1], says x_i = sqrt(kept) x_{i-1} + noise of variance 1 - kept.",
-        "var = (1 - kept) (1 - alpha_bar[i-1]) / (1 - alpha_bar[i]). In this form it survives i = 1. For the mean, x0 "
-        "gets sqrt(alpha_bar[i-1]) over the jump's variance, times var: write it so that nothing is divided by 0.",
+        "Two Gaussians speak about x_{i-1}: the jump from x0 to i - 1, and the step from i - 1 to i read "
+        "backwards. Multiply them.",
+        "Precisions (1 / variance) add; the mean is weighted by precision. The jump has variance 1 - "
+        "alpha_bar[i-1]; the step, with kept = alpha_bar[i] / alpha_bar[i-1], says x_i = sqrt(kept) "
+        "x_{i-1} + noise of variance 1 - kept.",
+        "var = (1 - kept) (1 - alpha_bar[i-1]) / (1 - alpha_bar[i]). In this form it survives i = 1. For "
+        "the mean, x0 gets sqrt(alpha_bar[i-1]) over the jump's variance, times var: write it so that "
+        "nothing is divided by 0.",
     ),
 )
 

@@ -33,7 +33,8 @@ _KL = Exercise(
     mistakes=(
         Mistake(
             lambda m, v, n, w: kl(n, w, m, v),
-            "That is KL(p || q): the two sides have changed places. KL is not symmetric; here q is where x is drawn from.",
+            "That is KL(p || q): the two sides have changed places. KL is not symmetric; here q is where "
+            "x is drawn from.",
         ),
         Mistake(
             lambda m, v, n, w: 2 * kl(m, v, n, w),
@@ -65,7 +66,8 @@ _KL = Exercise(
         ),
         Mistake(
             lambda m, v, n, w: (m - n).square() / (2 * w),
-            "That is only the part from the means; it is the KL where the two variances are equal, and here they are not.",
+            "That is only the part from the means; it is the KL where the two variances are equal, and "
+            "here they are not.",
         ),
         Mistake(
             lambda m, v, n, w: kl(m, v, n, w).sum(-1),
@@ -111,7 +113,10 @@ _BITS = Exercise(
             "You multiplied by log 2. A bit is the smaller unit, 0.69 nats, so the number must grow: divide.",
         ),
         Mistake(lambda nats, x: nats / x[0].numel(), "That is nats per dimension; a bit is log 2 = 0.69 nats."),
-        Mistake(lambda nats, x: nats / math.log(2), "That is bits for the whole picture; divide by its dimensions too."),
+        Mistake(
+            lambda nats, x: nats / math.log(2),
+            "That is bits for the whole picture; divide by its dimensions too.",
+        ),
         Mistake(
             lambda nats, x: nats / (x[0, 0].numel() * math.log(2)),
             "You divided by the pixels. Each pixel has C channels, and a dimension is one channel of one pixel.",
@@ -172,12 +177,18 @@ _X0_WEIGHT = Exercise(
     inputs=_step_of_table,
     tolerance=3e-5,
     mistakes=(
-        Mistake(lambda i, a: _snr(a, i - 1) - _snr(a, i), "Twice too much: the ½ of a Gaussian's exponent is missing."),
+        Mistake(
+            lambda i, a: _snr(a, i - 1) - _snr(a, i),
+            "Twice too much: the ½ of a Gaussian's exponent is missing.",
+        ),
         Mistake(
             lambda i, a: 0.5 * (_snr(a, i) - _snr(a, i - 1)),
             "The sign is wrong: the SNR falls with i, and a weight must be positive.",
         ),
-        Mistake(lambda i, a: 0.5 * _snr(a, i), "That is half the SNR at i; the weight is half of what the SNR *loses*."),
+        Mistake(
+            lambda i, a: 0.5 * _snr(a, i),
+            "That is half the SNR at i; the weight is half of what the SNR *loses*.",
+        ),
         Mistake(
             lambda i, a: 0.5 * (_snr(a, i - 1) / _snr(a, i) - 1),
             "That is the weight of an error in eps, exercise 3.4; for an error in x_0 it is a difference, no ratio.",
@@ -198,10 +209,16 @@ _X0_WEIGHT = Exercise(
             lambda i, a: 0.5 * (_snr(a, i) - _snr(a, i + 1)) if i + 1 < len(a) else 0.5 * _snr(a, i),
             "Off by one: step i leads from i to i - 1, so the weight compares SNR(i - 1) and SNR(i).",
         ),
-        Mistake(lambda i, a: 0 * a[i] + 1, "A weight of 1 is the simple loss; the bound weighs each timestep differently."),
+        Mistake(
+            lambda i, a: 0 * a[i] + 1,
+            "A weight of 1 is the simple loss; the bound weighs each timestep differently.",
+        ),
     ),
     properties=(
-        Property(lambda args, weight: bool(weight > 0), "The weight must be positive for every timestep; yours is not."),
+        Property(
+            lambda args, weight: bool(weight > 0),
+            "The weight must be positive for every timestep; yours is not.",
+        ),
     ),
     hints=(
         "The two posteriors have the same variance. What is left of their KL when only the means differ?",
@@ -225,14 +242,18 @@ _EPS_WEIGHT = Exercise(
     inputs=_step_of_table,
     tolerance=3e-5,
     mistakes=(
-        Mistake(x0_weight, "That is the weight of an error in x_0, 3.3. How large is that error when eps is off by one?"),
+        Mistake(
+            x0_weight,
+            "That is the weight of an error in x_0, 3.3. How large is that error when eps is off by one?",
+        ),
         Mistake(
             lambda i, a: x0_weight(i, a) * _snr(a, i),
             "You multiplied by the SNR where one divides: at high noise, a small error in eps is a large one in x_0.",
         ),
         Mistake(
             lambda i, a: x0_weight(i, a) / _snr(a, i - 1),
-            "You divided by SNR(i - 1), or turned the ratio round. The network sees x_i: it is there that eps becomes x_0.",
+            "You divided by SNR(i - 1), or turned the ratio round. The network sees x_i: it is there that "
+            "eps becomes x_0.",
         ),
         Mistake(
             lambda i, a: x0_weight(i, a) / _snr(a, i).sqrt(),
@@ -243,15 +264,24 @@ _EPS_WEIGHT = Exercise(
             lambda i, a: 0.5 * _snr(a, i - 1) / _snr(a, i),
             "The -1 got lost: it is the difference of SNRs that is divided by SNR(i).",
         ),
-        Mistake(lambda i, a: 0.5 * (1 - _snr(a, i - 1) / _snr(a, i)), "The sign is wrong: a weight must be positive."),
-        Mistake(lambda i, a: 0 * a[i] + 1, "A weight of 1 is the simple loss: it is just this weight that it leaves out."),
+        Mistake(
+            lambda i, a: 0.5 * (1 - _snr(a, i - 1) / _snr(a, i)),
+            "The sign is wrong: a weight must be positive.",
+        ),
+        Mistake(
+            lambda i, a: 0 * a[i] + 1,
+            "A weight of 1 is the simple loss: it is just this weight that it leaves out.",
+        ),
         Mistake(
             lambda i, a: 0.5 * (1 - a[i] / a[i - 1]),
             "That is beta / 2. Start from 3.3 and change the unit of the error from x_0 to eps.",
         ),
     ),
     properties=(
-        Property(lambda args, weight: bool(weight > 0), "The weight must be positive for every timestep; yours is not."),
+        Property(
+            lambda args, weight: bool(weight > 0),
+            "The weight must be positive for every timestep; yours is not.",
+        ),
     ),
     hints=(
         "Solve x_i = alpha x_0 + sigma eps for x_0. If eps is off by d, by how much is x_0 off?",

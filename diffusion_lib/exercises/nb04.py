@@ -41,7 +41,10 @@ _FROM_EPS = Exercise(
             lambda x, e, a, s: x / a - s * e,
             "Only x_t was divided by alpha: both terms are, so take the noise away first.",
         ),
-        Mistake(lambda x, e, a, s: (x - s * e) * a, "Multiplied by alpha where one divides: that shrinks it twice."),
+        Mistake(
+            lambda x, e, a, s: (x - s * e) * a,
+            "Multiplied by alpha where one divides: that shrinks it twice.",
+        ),
         Mistake(
             lambda x, e, a, s: (x - s.square() * e) / a,
             "sigma is a standard deviation already; you squared it.",
@@ -52,11 +55,15 @@ _FROM_EPS = Exercise(
         ),
         Mistake(
             lambda x, e, a, s: (x - (1 - a.square()).clamp_min(0).sqrt() * e) / a,
-            "You used sqrt(1 - alpha²) for sigma. Not every schedule keeps the variance at 1: use the sigma you are given.",
+            "You used sqrt(1 - alpha²) for sigma. Not every schedule keeps the variance at 1: use the "
+            "sigma you are given.",
         ),
         Mistake(lambda x, e, a, s: (x + s * e) / a, "The sign of the noise is wrong: it was added, take it away."),
         Mistake(lambda x, e, a, s: (x - a * e) / s, "alpha and sigma have changed places."),
-        Mistake(lambda x, e, a, s: (x - a * x) / s, "That is not solved for x_0: start from x_t = alpha x_0 + sigma eps."),
+        Mistake(
+            lambda x, e, a, s: (x - a * x) / s,
+            "That is not solved for x_0: start from x_t = alpha x_0 + sigma eps.",
+        ),
     ),
     hints=(
         "Write down x_t = alpha x_0 + sigma eps and solve for x_0.",
@@ -229,15 +236,18 @@ _EMBED = Exercise(
             "The first column must be cos(1000 t): the frequency for k = 0 is 1.",
         ),
         Property(
-            lambda args, answer: bool(torch.allclose(answer[:, args[1] // 2 - 1], embed(*args)[:, args[1] // 2 - 1], atol=1e-3)),
-            "The first wave is right but the last, k = D - 1, turns at the wrong rate. The frequencies fall from 1 to "
-            "about 1/10000: look at the sign and the denominator of the exponent.",
+            lambda args, answer: bool(
+                torch.allclose(answer[:, args[1] // 2 - 1], embed(*args)[:, args[1] // 2 - 1], atol=1e-3)
+            ),
+            "The first wave is right but the last, k = D - 1, turns at the wrong rate. The frequencies "
+            "fall from 1 to about 1/10000: look at the sign and the denominator of the exponent.",
         ),
     ),
     hints=(
         "Three steps: the D frequencies, (D,); the angles, (B, D); their cosines and sines side by side, (B, 2D).",
         "t[:, None] * frequencies is (B, D): every time meets every frequency. torch.arange counts k.",
-        "10000^(-k / D) is 10000 ** (-torch.arange(D) / D) with D = dim // 2; torch.cat([...], dim=1) joins the halves.",
+        "10000^(-k / D) is 10000 ** (-torch.arange(D) / D) with D = dim // 2; torch.cat([...], dim=1) "
+        "joins the halves.",
     ),
 )
 
@@ -269,14 +279,18 @@ _BEST_AT_ONE = Exercise(
     reference=best_at_one,
     inputs=_one_inputs,
     mistakes=(
-        Mistake(lambda x, data: x, "You returned the noise. A copy of its input is what the one-shot network learns."),
+        Mistake(
+            lambda x, data: x,
+            "You returned the noise. A copy of its input is what the one-shot network learns.",
+        ),
         Mistake(
             lambda x, data: torch.zeros_like(x),
             "Zero is the mean of the noise; the mean of the data need not be zero.",
         ),
         Mistake(
             _nearest,
-            "You returned the nearest training picture. At t = 1 alpha is 0: x_1 holds nothing of x_0, and near means nothing.",
+            "You returned the nearest training picture. At t = 1 alpha is 0: x_1 holds nothing of x_0, "
+            "and near means nothing.",
         ),
         Mistake(
             _weighted,
@@ -286,7 +300,10 @@ _BEST_AT_ONE = Exercise(
             lambda x, data: data.mean().expand_as(x),
             "You averaged over the pixels too: the best answer is a picture, pixel by pixel.",
         ),
-        Mistake(lambda x, data: data.mean(0), "The right picture, once: return one for each of the B inputs, (B, C, H, W)."),
+        Mistake(
+            lambda x, data: data.mean(0),
+            "The right picture, once: return one for each of the B inputs, (B, C, H, W).",
+        ),
         Mistake(
             lambda x, data: data.mean(0, keepdim=True),
             "The right picture, once: return one for each of the B inputs, (B, C, H, W).",
@@ -358,8 +375,8 @@ _BEST = Exercise(
     mistakes=(
         Mistake(
             _naive,
-            "Right until sigma is small: then every exp(-distance² / (2 sigma²)) rounds to 0 and you divide 0 by 0. "
-            "Give the exponents to torch.softmax.",
+            "Right until sigma is small: then every exp(-distance² / (2 sigma²)) rounds to 0 and you "
+            "divide 0 by 0. Give the exponents to torch.softmax.",
         ),
         Mistake(
             lambda x, data, a, s: best_answer(x, data, 1.0, s),
@@ -387,7 +404,8 @@ _BEST = Exercise(
         ),
         Mistake(
             lambda x, data, a, s: data[torch.cdist(x, a * data).argmin(1)],
-            "You returned the nearest point. That is the limit of small sigma; before it, several points share the weight.",
+            "You returned the nearest point. That is the limit of small sigma; before it, several points "
+            "share the weight.",
         ),
         Mistake(
             lambda x, data, a, s: data.mean(0).expand_as(x),
@@ -404,7 +422,8 @@ _BEST = Exercise(
         ),
     ),
     hints=(
-        "Bayes: a point x_0 of the data is as likely as the Gaussian around alpha x_0 makes x_t. Average with these weights.",
+        "Bayes: a point x_0 of the data is as likely as the Gaussian around alpha x_0 makes x_t. Average "
+        "with these weights.",
         "The log-weight of a point is -‖x_t - alpha x_0‖² / (2 sigma²); torch.softmax over the points makes weights.",
         "x_t[:, None] - alpha * data has shape (B, N, D): square, sum over D, softmax over N, then weights @ data.",
     ),

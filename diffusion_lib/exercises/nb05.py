@@ -31,20 +31,25 @@ _EPOCH = Exercise(
     mistakes=(
         Mistake(
             lambda losses, sizes: losses[-1],
-            "That is the last batch's loss, one noisy number out of many; the epoch's is the mean over all its pictures.",
+            "That is the last batch's loss, one noisy number out of many; the epoch's is the mean over "
+            "all its pictures.",
         ),
         Mistake(
             lambda losses, sizes: losses.mean(),
             "You gave every batch the same weight, but the last one is smaller: its pictures count too much.",
         ),
-        Mistake(lambda losses, sizes: losses.sum(), "That is the sum over batches: it grows with the number of batches."),
+        Mistake(
+            lambda losses, sizes: losses.sum(),
+            "That is the sum over batches: it grows with the number of batches.",
+        ),
         Mistake(
             lambda losses, sizes: (losses * sizes).sum(),
             "That is the sum over all pictures: divide by how many they are.",
         ),
         Mistake(
             lambda losses, sizes: (losses * sizes).sum() / len(losses),
-            "The pictures' losses are summed, but you divided by the number of batches; divide by that of the pictures.",
+            "The pictures' losses are summed, but you divided by the number of batches; divide by that of "
+            "the pictures.",
         ),
         Mistake(
             lambda losses, sizes: losses.sum() / sizes.sum(),
@@ -85,9 +90,7 @@ _STRATIFIED = Exercise(
     id="5.2",
     title="Stratified times",
     reference=stratified_times,
-    inputs=lambda generator: (
-        torch.rand(int(torch.randint(4, 20, (), generator=generator)), generator=generator),
-    ),
+    inputs=lambda generator: (torch.rand(int(torch.randint(4, 20, (), generator=generator)), generator=generator),),
     mistakes=(
         Mistake(lambda u: u, "Those are independent times: some parts of [0, 1] get several, others none."),
         Mistake(
@@ -179,7 +182,8 @@ _EMA = Exercise(
         ),
         Mistake(
             _ema_with(lambda n, d: d),
-            "No warm-up: in the first hundred steps the average is mostly the random start. Keep less at the beginning.",
+            "No warm-up: in the first hundred steps the average is mostly the random start. Keep less at "
+            "the beginning.",
         ),
         Mistake(
             _ema_with(lambda n, d: max(d, (1 + n) / (10 + n))),
@@ -198,7 +202,7 @@ _EMA = Exercise(
             "You multiplied decay and warm-up; the smaller of the two is used.",
         ),
         Mistake(
-            lambda a, w, n, d: (k := min(d, (1 + n) / (10 + n))) * a + w,
+            lambda a, w, n, d: min(d, (1 + n) / (10 + n)) * a + w,
             "The shares must add up to 1: the new weights get 1 minus what is kept, or the average grows without end.",
         ),
         Mistake(
@@ -209,13 +213,18 @@ _EMA = Exercise(
             lambda a, w, n, d: (n * a + w) / (n + 1),
             "That is the plain mean of all weights so far; it never forgets the bad ones from the start.",
         ),
-        Mistake(lambda a, w, n, d: (a + w) / 2, "That is the mean of the two; an EMA keeps the share decay of the old one."),
+        Mistake(
+            lambda a, w, n, d: (a + w) / 2,
+            "That is the mean of the two; an EMA keeps the share decay of the old one.",
+        ),
         Mistake(lambda a, w, n, d: w, "Those are the new weights; the average must remember the old ones."),
     ),
     properties=(
         Property(
             lambda args, new: bool(
-                ((new >= torch.minimum(args[0], args[1]) - 1e-5) & (new <= torch.maximum(args[0], args[1]) + 1e-5)).all()
+                (
+                    (new >= torch.minimum(args[0], args[1]) - 1e-5) & (new <= torch.maximum(args[0], args[1]) + 1e-5)
+                ).all()
             ),
             "A mean lies between the old average and the new weights; some of your numbers do not.",
         ),
@@ -244,6 +253,23 @@ class _Net(nn.Module):
         return x @ self.matrix + t[:, None] * self.slope + self.offset
 
 
+class _GradientDescent:
+    """Plain gradient descent with an optimizer's two methods; torch.optim takes two seconds to import its compiler."""
+
+    def __init__(self, parameters, lr: float):
+        self.parameters, self.lr = list(parameters), lr
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None if set_to_none or parameter.grad is None else torch.zeros_like(parameter)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                parameter -= self.lr * parameter.grad
+
+
 def training_step(net, optimizer, x0, noise, t, alpha, sigma):
     return _step(net, optimizer, t, alpha * x0 + sigma * noise, noise)
 
@@ -266,7 +292,7 @@ def _step_inputs(generator):
     angle = 0.2 + 1.2 * torch.rand(batch, 1, generator=generator)
     x0, noise = torch.randn(2, batch, dim, generator=generator) * torch.tensor([0.5, 1.0]).reshape(2, 1, 1)
     t = torch.rand(batch, generator=generator)
-    return net, torch.optim.SGD(net.parameters(), lr=0.1), x0, noise, t, angle.cos(), angle.sin()
+    return net, _GradientDescent(net.parameters(), lr=0.1), x0, noise, t, angle.cos(), angle.sin()
 
 
 def _weights_after(arguments, loss):
@@ -325,7 +351,8 @@ _STEP = Exercise(
         ),
         Mistake(
             lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, e, reduce=torch.sum),
-            "You summed the squared errors: then the step grows with the batch and the size of the picture. Take the mean.",
+            "You summed the squared errors: then the step grows with the batch and the size of the "
+            "picture. Take the mean.",
         ),
         Mistake(
             lambda net, opt, x0, e, t, a, s: _step(
@@ -335,8 +362,8 @@ _STEP = Exercise(
         ),
         Mistake(
             lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, e, step=False),
-            "The loss is right but the network never moved: optimizer.step() is missing, or comes before loss.backward(), "
-            "or zero_grad() stands between the two.",
+            "The loss is right but the network never moved: optimizer.step() is missing, or comes before "
+            "loss.backward(), or zero_grad() stands between the two.",
         ),
         Mistake(
             lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, e, backward=False, zero=False),

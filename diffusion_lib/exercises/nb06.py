@@ -64,13 +64,17 @@ _DDIM = Exercise(
         ),
         Mistake(
             lambda x, x0, a, s, b, r: b * x0 + r * (x - a * x0) / (1 - a**2).sqrt(),
-            "You used sqrt(1 - alpha_t²) for sigma_t. Not every schedule keeps the variance at 1: use the sigma_t given.",
+            "You used sqrt(1 - alpha_t²) for sigma_t. Not every schedule keeps the variance at 1: use the "
+            "sigma_t given.",
         ),
         Mistake(
             lambda x, x0, a, s, b, r: b * x0 - r * (x - a * x0) / s,
             "The noise has the wrong sign: the same noise stays, only less of it.",
         ),
-        Mistake(lambda x, x0, a, s, b, r: x0 + 0 * x, "That jumps to the guess x0 at once; go back only as far as s."),
+        Mistake(
+            lambda x, x0, a, s, b, r: x0 + 0 * x,
+            "That jumps to the guess x0 at once; go back only as far as s.",
+        ),
         Mistake(
             lambda x, x0, a, s, b, r: b * x0 + 0 * x,
             "The noise is gone: DDIM keeps the noise that it found and only lowers its level to sigma_s.",
@@ -129,11 +133,13 @@ _ANCESTRAL = Exercise(
         ),
         Mistake(
             _ancestral_with(deviation=lambda x, x0, k, b, a: (1 - k).sqrt()),
-            "You used beta, the variance of a step forward. So noise is added at the last step too: x_0 comes out noisy.",
+            "You used beta, the variance of a step forward. So noise is added at the last step too: x_0 "
+            "comes out noisy.",
         ),
         Mistake(
             _ancestral_with(deviation=lambda x, x0, k, b, a: (1 - k).sqrt() * (b < 1)),
-            "You used beta, the variance of a step forward. It is Ho et al.'s other choice; here the posterior's is asked for.",
+            "You used beta, the variance of a step forward. It is Ho et al.'s other choice; here the "
+            "posterior's is asked for.",
         ),
         Mistake(
             _ancestral_with(deviation=lambda x, x0, k, b, a: 0),
@@ -152,7 +158,9 @@ _ANCESTRAL = Exercise(
             "In the mean, x_i is multiplied by sqrt(alpha_bar[i]); that factor belongs to the single step from i - 1.",
         ),
         Mistake(
-            _ancestral_with(lambda x, x0, k, b, a: b.sqrt() * x0 + (1 - b).sqrt() * (x - a.sqrt() * x0) / (1 - a).sqrt()),
+            _ancestral_with(
+                lambda x, x0, k, b, a: b.sqrt() * x0 + (1 - b).sqrt() * (x - a.sqrt() * x0) / (1 - a).sqrt()
+            ),
             "That is a DDIM step with the ancestral noise on top: too much noise in all. The direction must shrink.",
         ),
         Mistake(
@@ -160,7 +168,9 @@ _ANCESTRAL = Exercise(
             "You noised x0 afresh to i - 1. That forgets x_i; the posterior uses both.",
         ),
         Mistake(
-            _ancestral_with(mean=lambda x, x0, k, b, a: (x - (1 - k) * (x - a.sqrt() * x0) / (1 - a).sqrt()) / k.sqrt()),
+            _ancestral_with(
+                mean=lambda x, x0, k, b, a: (x - (1 - k) * (x - a.sqrt() * x0) / (1 - a).sqrt()) / k.sqrt()
+            ),
             "In Ho et al.'s form of the mean, eps is multiplied by beta / sqrt(1 - alpha_bar[i]): the root is missing.",
         ),
         Mistake(
@@ -177,8 +187,8 @@ _ANCESTRAL = Exercise(
     hints=(
         "You have the posterior from notebook 02: its mean and its variance. How do you draw from a Gaussian?",
         "mean + standard deviation * noise, and the variance is 0 at i = 1, so the last step needs no special case.",
-        "With kept = alpha_bar[i] / alpha_bar[i-1]: var = (1 - kept) (1 - alpha_bar[i-1]) / (1 - alpha_bar[i]); the mean "
-        "is that of 2.4.",
+        "With kept = alpha_bar[i] / alpha_bar[i-1]: var = (1 - kept) (1 - alpha_bar[i-1]) / (1 - "
+        "alpha_bar[i]); the mean is that of 2.4.",
     ),
 )
 
@@ -194,7 +204,11 @@ def slerp(a, b, w):
 def _slerp_inputs(generator):
     shape = (2, 3, 3)
     a, b = torch.randn(2, *shape, generator=generator)
-    return a, b, (0.0, 1.0, 0.5, *torch.rand(5, generator=generator).tolist())[int(torch.randint(8, (), generator=generator))]
+    return (
+        a,
+        b,
+        (0.0, 1.0, 0.5, *torch.rand(5, generator=generator).tolist())[int(torch.randint(8, (), generator=generator))],
+    )
 
 
 def _angle_by_rows(a, b, w):
@@ -219,7 +233,8 @@ _SLERP = Exercise(
         ),
         Mistake(
             lambda a, b, w: _lerp(a, b, w) * _lerp(a.norm(), b.norm(), w) / _lerp(a, b, w).norm(),
-            "You stretched the straight line to the right length. The path is right, but not the speed: equal w, equal angle.",
+            "You stretched the straight line to the right length. The path is right, but not the speed: "
+            "equal w, equal angle.",
         ),
         Mistake(
             lambda a, b, w: _lerp(a, b, w) / ((1 - w) ** 2 + w**2) ** 0.5,
@@ -334,7 +349,8 @@ _ETA = Exercise(
         ),
         Mistake(
             _eta_with(lambda var, b, a: ((1 - b).sqrt(), var.sqrt())),
-            "New noise came in, but the old noise was not reduced: the squares of the two must add up to 1 - alpha_bar[s].",
+            "New noise came in, but the old noise was not reduced: the squares of the two must add up to "
+            "1 - alpha_bar[s].",
         ),
         Mistake(
             _eta_with(lambda var, b, a: ((1 - b).sqrt() - var.sqrt(), var.sqrt())),
@@ -354,7 +370,8 @@ _ETA = Exercise(
         ),
         Mistake(
             lambda x, x0, s, t, eta, e, ab: _generalised(x, x0, s, t, e, ab, eta**2 * (1 - ab[t] / ab[s])),
-            "You used the variance of the step forward; going back it is smaller by (1 - alpha_bar[s]) / (1 - alpha_bar[t]).",
+            "You used the variance of the step forward; going back it is smaller by (1 - alpha_bar[s]) / "
+            "(1 - alpha_bar[t]).",
         ),
         Mistake(
             lambda x, x0, s, t, eta, e, ab: ddim_eta(x, x0, t - 1, t, eta, e, ab),
@@ -368,10 +385,11 @@ _ETA = Exercise(
         ),
     ),
     hints=(
-        "At s, the noise must have the variance 1 - alpha_bar[s] in all. Part of it is new, the rest is the eps you found.",
+        "At s, the noise must have the variance 1 - alpha_bar[s] in all. Part of it is new, the rest is "
+        "the eps you found.",
         "New: var = eta² times the ancestral variance from t to s. Old: what is left of 1 - alpha_bar[s].",
-        "Ancestral variance: (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t] / alpha_bar[s]). Then three terms: "
-        "x0, eps, noise.",
+        "Ancestral variance: (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t] / alpha_bar[s]). "
+        "Then three terms: x0, eps, noise.",
     ),
 )
 

@@ -135,7 +135,10 @@ def _listening(thread: threading.Thread, wanted: Callable[[], bool]) -> Iterator
     out, err = sys.stdout, sys.stderr
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        sys.stdout, sys.stderr = _Listener(out, thread, kept, wanted), _Listener(err, thread, [], lambda: False)
+        sys.stdout, sys.stderr = (
+            _Listener(out, thread, kept, wanted),
+            _Listener(err, thread, [], lambda: False),
+        )
         try:
             yield kept
         finally:
@@ -144,7 +147,10 @@ def _listening(thread: threading.Thread, wanted: Callable[[], bool]) -> Iterator
 
 _NOT_THEIRS = tuple(
     os.path.realpath(path) + os.sep
-    for path in (os.path.dirname(__file__), *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")))
+    for path in (
+        os.path.dirname(__file__),
+        *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
+    )
 )
 
 
