@@ -35,7 +35,7 @@ class Curves(Scrubber):
         y_range: tuple[float, float] | None = None,
         y_label: str = "",
         values: dict[str, object] | None = None,
-        width: int = 420,
+        width: int = 400,
         height: int = 260,
         alt: str = "",
         axis: str = "t",
@@ -94,4 +94,4 @@ class Curves(Scrubber):
         for i, (_, y, _) in enumerate(self._strip):
             sheet.line(self.times, y, plots.COLOURS[i % len(plots.COLOURS)], plots.DASHES[i % len(plots.DASHES)])
         sheet.legend([name for name, _, _ in self._strip])
-        return stills.png(sheet.finish(), repr(self))
+        return stills.png(sheet.finish(), repr(self), colours=64)

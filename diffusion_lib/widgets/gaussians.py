@@ -64,7 +64,7 @@ class Gaussians(Scrubber):
         zoom: bool = False,
         x_range: tuple[float, float] | None = None,
         values: dict[str, object] | None = None,
-        width: int = 420,
+        width: int = 400,
         height: int = 220,
         alt: str = "",
         axis: str = "t",
@@ -104,7 +104,7 @@ class Gaussians(Scrubber):
             plot = self._plot | {"width": 190, "height": 150, "left": 8, "right": 8}
             if self._zoom:
                 plot["x"] = list(plots.limits(np.array([m + s * 3.5 * np.sqrt(v) for m, v in pair for s in (-1, 1)]), room=0.0))
-            plot["xTicks"] = plots.ticks(*plot["x"], most=3)
+            plot["xTicks"] = plots.ticks(*plot["x"], most=4)
             sheet = stills.Plot(plot | {"yLabel": f"{self.axis} = {number(self.times[k])}   KL {number(found[k])}", "top": 22})
             sheet.axes()
             x = np.linspace(*plot["x"], 300)
@@ -113,7 +113,8 @@ class Gaussians(Scrubber):
                 sheet.line(x, density(x, *one) / peak, plots.COLOURS[i], plots.DASHES[i])
             panels.append(sheet.finish())
         legend = stills.key(list(self._names))
-        return stills.png(stills.stack([stills.side_by_side(panels), legend], down=True), repr(self))
+        return stills.png(stills.stack([stills.side_by_side(panels), legend], down=True), repr(self),
+                          colours=64)
 
 
 def density(x: np.ndarray, mean: float, var: float) -> np.ndarray:

@@ -18,13 +18,19 @@ def ticks(low: float, high: float, *, log: bool = False, most: int = 6) -> list[
         by = max(1, math.ceil((last - first) / (most - 1)))
         made = [10.0**power for power in range(first, last + 1, by)]
         if len(made) >= 2:
-            return [[value, number(value)] for value in made]
+            return [[value, power_of_ten(value)] for value in made]
         return [[value, number(value)] for value in np.geomspace(low, high, 3)]
     rough = (high - low) / most
     size = 10.0 ** math.floor(math.log10(rough))
     size *= next(k for k in (1, 2, 5, 10) if k * size >= rough * 0.999)
     first, last = math.ceil(low / size - 1e-9), math.floor(high / size + 1e-9)
     return [[k * size, number(k * size, 6)] for k in range(first, last + 1)]
+
+
+def power_of_ten(value: float) -> str:
+    """0.01, 1, 100; beyond these 10⁻⁵."""
+    power = round(math.log10(value))
+    return f"{value:.10g}" if -3 <= power <= 3 else "10" + f"{power}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def limits(values: np.ndarray, *, log: bool = False, room: float = 0.05) -> tuple[float, float]:

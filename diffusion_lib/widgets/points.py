@@ -151,7 +151,7 @@ class Points(Scrubber):
             if np.isfinite(exact).any():
                 top = max(top, float(exact[np.isfinite(exact)].max()))
         top = self._options["y_max"] or top * 1.05 or 1.0
-        plot = plots.plot(bounds, (0.0, top), width=self._options["width"] or 420, height=self._options["height"] or 240,
+        plot = plots.plot(bounds, (0.0, top), width=self._options["width"] or 400, height=self._options["height"] or 240,
                           x_label="x", y_label="density")
         self._strip = {"bars": bars, "edges": edges, "density": exact}
         return pack, plot, {"bins": bins, "density": exact is not None, "one": one, "flat": True}
@@ -189,7 +189,7 @@ class Points(Scrubber):
         panels = []
         for k in picked(len(self.times)):
             head = {"yLabel": f"{self.axis} = {number(self.times[k])}", "top": 22}
-            size = {"width": 190, "left": 8, "right": 8, "xTicks": plots.ticks(*self._plot["x"], most=3), "yTicks": []}
+            size = {"width": 190, "left": 8, "right": 8, "xTicks": plots.ticks(*self._plot["x"], most=4), "yTicks": []}
             if self._scene["flat"]:
                 sheet = stills.Plot(self._plot | head | size | {"height": 150})
                 for i, bars in enumerate(self._strip["bars"].values()):
@@ -213,7 +213,7 @@ class Points(Scrubber):
                 for i, cloud in enumerate(self._strip["clouds"]):
                     sheet.dots(cloud[k][:600], plots.COLOURS[(1, 2, 4)[i]], i)
             panels.append(sheet.finish())
-        return stills.png(stills.side_by_side(panels), repr(self))
+        return stills.png(stills.side_by_side(panels), repr(self), colours=64)
 
 
 def _grid(bounds: tuple[float, float], size: int) -> np.ndarray:

@@ -24,8 +24,10 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(folder / "DejaVuSans.ttf"), size)
 
 
-def png(picture: Image.Image, alt: str) -> bytes:
-    """The picture as PNG, its alt text among the metadata."""
+def png(picture: Image.Image, alt: str, *, colours: int = 0) -> bytes:
+    """The picture as PNG, its alt text among the metadata; in few colours if asked, where exact ones do not matter."""
+    if colours:
+        picture = picture.quantize(colours, dither=Image.Dither.NONE)
     info = PngImagePlugin.PngInfo()
     info.add_itxt("Description", alt)
     out = io.BytesIO()
@@ -222,8 +224,10 @@ class Plot:
         x1, y1 = self.place(at[:, 0] + size * arrows[:, 0], at[:, 1] + size * arrows[:, 1])
         for a, b, c, d in zip(x0, y0, x1, y1, strict=True):
             if np.isfinite([a, b, c, d]).all():
+                u, v = c - a, d - b
                 self.draw.line((a, b, c, d), fill=FAINT, width=self.ZOOM)
-                self.draw.ellipse((a - 2, b - 2, a + 2, b + 2), fill=FAINT)
+                head = (c - 0.35 * u + 0.2 * v, d - 0.35 * v - 0.2 * u), (c - 0.35 * u - 0.2 * v, d - 0.35 * v + 0.2 * u)
+                self.draw.line([head[0], (c, d), head[1]], fill=FAINT, width=self.ZOOM)
 
     def dots(self, points: np.ndarray, colour: tuple, shape: int) -> None:
         """Points (M, 2); those beyond the axes are not drawn."""
