@@ -1,8 +1,8 @@
-"""What every data set is: numbers in the range the diffusion process expects, with whatever is known about them.
+"""What every data set is: numbers on the scale that diffusion expects, and what is known about them.
 
-Forward noising ends at N(0, I), so the data must have about that scale. Points are shifted and scaled to mean 0
-and variance 1 (averaged over their coordinates). Pictures go through `2 * x - 1`, from [0, 1] to [-1, 1], as in
-Ho et al. (2020, section 3.3), and a data set refuses pictures that lie outside.
+Forward noising ends at N(0, I), so the data must have about that scale. Points are shifted and scaled to mean
+0 and variance 1 (averaged over their coordinates). Pictures go through `2 * x - 1`, from [0, 1] to [-1, 1],
+as in Ho et al. (2020, section 3.3), and a data set refuses pictures that lie outside.
 """
 
 import math
@@ -13,19 +13,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from diffusion_lib.denoisers import NO_LABEL
 from diffusion_lib.gaussians import GaussianMixture
 
-UNKNOWN = -1                                    # the label of an example whose class is not known
 FIELDS_BY_ROW = ("x", "labels", "captions", "attributes")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset(torch.utils.data.Dataset):
-    """Examples and what is known about them, ready for a `torch.utils.data.DataLoader` (notebooks 01 and 05).
+    """Examples and what is known about them, ready for a `torch.utils.data.DataLoader`.
 
-    x: points (N, D) or pictures (N, C, H, W) in [-1, 1], float32; labels: (N,) int64 or None; captions: N strings
-    or None; attributes: (N, 4) int64 or None (`shapes`); mixture: the exact distribution where it is known;
-    skipped: the files that could not be read (`folder:PATH`). Raises ValueError if these do not fit together.
+    x: points (N, D) or pictures (N, C, H, W) in [-1, 1], float32
+    labels: (N,) int64, numbers of `classes`, -1 for no label; or None
+    captions, attributes: N strings and (N, 4) int64, for `shapes`; or None
+    mixture: the exact distribution, where it is known
+    skipped: the files that could not be read, for `folder:PATH`
+    recipe: the expression that makes this data set again, which is its `repr`; `str` describes it
+
+    Raises ValueError if these do not fit together, or if a pixel is outside [-1, 1]. Taught in notebook 05.
     """
 
     name: str
@@ -36,30 +41,41 @@ class Dataset(torch.utils.data.Dataset):
     mixture: GaussianMixture | None = None
     attributes: Tensor | None = None
     skipped: tuple[str, ...] = ()
-    recipe: str = ""                            # the expression that makes this data set again
+    recipe: str = ""
 
     def __post_init__(self):
         if self.x.ndim not in (2, 4) or self.x.dtype != torch.float32 or len(self.x) == 0:
-            raise ValueError(f"{self.name}: x has shape {tuple(self.x.shape)} and type {self.x.dtype}; it must be "
-                             "float32 with at least one row: points (N, D) or pictures (N, C, H, W)")
+            raise ValueError(
+                f"{self.name}: x has shape {tuple(self.x.shape)} and type {self.x.dtype}; it must be "
+                "float32 with at least one row: points (N, D) or pictures (N, C, H, W)"
+            )
         low, high = self.x.min().item(), self.x.max().item()
         if not math.isfinite(low + high):
             raise ValueError(f"{self.name}: x holds NaN or infinity: remove those examples")
         if self.is_images and (low < -1 or high > 1):
-            raise ValueError(f"{self.name}: pixels run from {low:.3g} to {high:.3g}, outside [-1, 1]: scale them to "
-                             "[0, 1], then apply transforms.Normalize(0.5, 0.5)")
-        if self.is_images and low >= 0:
-            warnings.warn(f"{self.name}: no pixel lies below 0 (they run from {low:.3g} to {high:.3g}). If the pictures "
-                          "are still in [0, 1], apply transforms.Normalize(0.5, 0.5)", stacklevel=3)
+            raise ValueError(
+                f"{self.name}: pixels run from {low:.3g} to {high:.3g}, outside [-1, 1]: scale them to "
+                "[0, 1], then apply transforms.Normalize(0.5, 0.5)"
+            )
+        if self.is_images and low >= 0 and not self.recipe:  # with a recipe, it was said at loading
+            warnings.warn(
+                f"{self.name}: no pixel lies below 0 ({low:.3g} to {high:.3g}). If the pictures "
+                "are still in [0, 1], apply transforms.Normalize(0.5, 0.5)",
+                stacklevel=3,
+            )
         for field in FIELDS_BY_ROW:
             rows = getattr(self, field)
             if rows is not None and len(rows) != len(self.x):
-                raise ValueError(f"{self.name}: {len(rows)} {field} for {len(self.x)} examples: give one for each")
+                raise ValueError(
+                    f"{self.name}: {len(rows)} {field} for {len(self.x)} examples: give one for each"
+                )
         if self.labels is not None:
             smallest, largest = self.labels.min().item(), self.labels.max().item()
-            if self.labels.dtype != torch.int64 or smallest < UNKNOWN or largest >= len(self.classes):
-                raise ValueError(f"{self.name}: labels of type {self.labels.dtype} from {smallest} to {largest}; they must "
-                                 f"be int64, from 0 to {len(self.classes) - 1} ({UNKNOWN} where unknown)")
+            if self.labels.dtype != torch.int64 or smallest < NO_LABEL or largest >= len(self.classes):
+                raise ValueError(
+                    f"{self.name}: labels of type {self.labels.dtype} from {smallest} to {largest}; they "
+                    f"must be int64, from 0 to {len(self.classes) - 1} ({NO_LABEL} for no label)"
+                )
 
     @property
     def is_images(self) -> bool:
@@ -75,43 +91,54 @@ class Dataset(torch.utils.data.Dataset):
         return len(self.x)
 
     def __getitem__(self, index: int | slice | Tensor) -> tuple[Tensor, Tensor]:
-        """Example(s) and label(s); the label is -1 where there is none, which every network reads as "no label"."""
+        """Example(s) and label(s); -1 where there is none, which networks read as "no label"."""
         x = self.x[index]
         if self.labels is not None:
             return x, self.labels[index]
-        return x, torch.full(x.shape[: x.ndim - len(self.shape)], UNKNOWN)
+        return x, torch.full(x.shape[: x.ndim - len(self.shape)], NO_LABEL)
 
     def subset(self, indices: Sequence[int] | slice | Tensor) -> "Dataset":
         """The examples at `indices`: integers, a slice, or a (N,) mask such as `data.labels == 3`.
 
-        Raises IndexError if an index is out of range, ValueError if nothing is left (notebook 05).
+        Raises IndexError if an index is out of range, ValueError if nothing is left. Taught in notebook 05.
         """
-        rows = torch.arange(len(self))[indices if isinstance(indices, slice) else torch.as_tensor(indices)]
+        if not isinstance(indices, slice):
+            indices = torch.as_tensor(indices) if len(indices) else slice(0, 0)
+        rows = torch.arange(len(self))[indices]
         if len(rows) == 0:
-            raise ValueError(f"{self.name}: the subset is empty: choose at least one of its {len(self)} examples")
+            raise ValueError(
+                f"{self.name}: the subset is empty: choose at least one of its {len(self)} examples"
+            )
         shown = indices if isinstance(indices, slice) else rows.tolist()
         return self._rows(rows, f"{self.recipe}.subset({shown})")
 
     def split(self, fraction: float = 0.9, *, seed: int = 0) -> tuple["Dataset", "Dataset"]:
-        """Two data sets without common examples, the first with `fraction` of them, shuffled by `seed` (notebook 11).
+        """Two data sets without common examples, the first with `fraction` of them, shuffled by `seed`.
 
-        Raises ValueError if one of them would be empty.
+        Raises ValueError if one of them would be empty. Taught in notebook 11.
         """
         first = round(fraction * len(self))
         if not 0 < first < len(self):
-            raise ValueError(f"{self.name}: fraction={fraction} of {len(self)} examples leaves one part empty: "
-                             "choose a fraction between 0 and 1, or load more examples")
+            raise ValueError(
+                f"{self.name}: fraction={fraction} of {len(self)} examples leaves one part empty: "
+                "choose a fraction between 0 and 1, or load more examples"
+            )
         order = torch.randperm(len(self), generator=seeded(seed))
         recipe = f"{self.recipe}.split({fraction}, seed={seed})"
         return self._rows(order[:first], recipe + "[0]"), self._rows(order[first:], recipe + "[1]")
 
     def _rows(self, rows: Tensor, recipe: str) -> "Dataset":
         return Dataset(
-            name=self.name, classes=self.classes, mixture=self.mixture, skipped=self.skipped,
-            x=self.x[rows], labels=None if self.labels is None else self.labels[rows],
+            name=self.name,
+            classes=self.classes,
+            mixture=self.mixture,
+            skipped=self.skipped,
+            x=self.x[rows],
+            labels=None if self.labels is None else self.labels[rows],
             captions=None if self.captions is None else tuple(self.captions[i] for i in rows.tolist()),
             attributes=None if self.attributes is None else self.attributes[rows],
-            recipe=recipe if self.recipe else "")
+            recipe=recipe if self.recipe else "",
+        )
 
     def __repr__(self) -> str:
         return self.recipe or f"<{self}>"
@@ -125,17 +152,17 @@ class Dataset(torch.utils.data.Dataset):
 
 
 def to_unit(x: Tensor) -> Tensor:
-    """From [-1, 1] to [0, 1] for display, any shape; what lies outside is cut off (notebook 05)."""
+    """From [-1, 1] to [0, 1] for display, any shape; what lies outside is cut off. Taught in notebook 05."""
     return ((x + 1) / 2).clamp(0, 1)
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """From [-1, 1] to whole numbers 0 … 255 for files, any shape; undoes ToTensor and Normalize(0.5, 0.5) exactly."""
+    """From [-1, 1] to 0 … 255 for files, any shape; undoes ToTensor and Normalize(0.5, 0.5) exactly."""
     return (to_unit(x) * 255).round().to(torch.uint8)
 
 
 def seeded(seed: int, *, train: bool = True) -> torch.Generator:
-    """A random generator for this seed; the training and the test part of one seed draw from separate streams.
+    """A random generator for this seed; training and test part draw from streams of their own.
 
     Raises ValueError if the seed is negative or does not fit in 31 bits.
     """

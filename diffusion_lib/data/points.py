@@ -1,13 +1,14 @@
-r"""Points in one and two dimensions, drawn from distributions whose mean and variance are known in closed form.
+r"""Points in one and two dimensions, from distributions whose mean and variance are known in closed form.
 
-Each distribution is moved to mean 0 and scaled by one number, so that the variance averaged over the coordinates is 1:
+Each distribution is moved to mean 0 and scaled by one number, so that the variance averaged over the
+coordinates is 1:
 
     x = (raw - mean) / scale,    scale² = trace(covariance) / D.
 
 Mean and scale are those of the distribution, never those of a sample: two draws come from one distribution.
-For a mixture of Gaussians, `mean = Σ w_k μ_k` and `trace = Σ w_k (D σ_k² + |μ_k - mean|²)`, and the result is again a
-mixture. So `mixture` and `mixture_1d` come with their exact distribution, and with it the score, the best denoiser
-and the likelihood at every noise level (notebook 04).
+For a mixture of Gaussians, `mean = Σ w_k μ_k` and `trace = Σ w_k (D σ_k² + |μ_k - mean|²)`, and the result is
+again a mixture. So `mixture` and `mixture_1d` come with their exact distribution, and with it the score, the
+best denoiser and the likelihood at every noise level (notebook 04).
 """
 
 import math
@@ -22,12 +23,12 @@ NAMES = ("mixture", "mixture_1d", "moons", "swiss_roll", "rings", "checkerboard"
 
 
 def load_points(name: str, *, count: int, seed: int, train: bool) -> Dataset:
-    """Draw `count` points of the set `name`, the same ones for the same seed (notebooks 02, 04, 06 and 07)."""
+    """Draw `count` points of the set `name`, the same ones for the same seed."""
     generator = seeded(seed, train=train)
     mixture, classes = None, ()
     if name in ("mixture", "mixture_1d"):
         mixture = mixture_2d() if name == "mixture" else mixture_1d()
-        x, labels = draw_mixture(mixture, count, generator)
+        x, labels = mixture.sample(count, generator, labels=True)
         classes = tuple("ABCD"[: len(mixture.weights)])
     elif name == "moons":
         x, labels = moons(count, generator)
@@ -49,32 +50,27 @@ def mixture_1d() -> GaussianMixture:
 
 def mixture_2d() -> GaussianMixture:
     """Four blobs of unequal weight and width in the plane; no symmetry that could hide a mistake."""
-    return standardised(weights=[0.4, 0.3, 0.2, 0.1], means=[[-1.5, -0.8], [1.4, -1.0], [0.6, 1.5], [-1.2, 1.3]],
-                        deviations=[0.35, 0.25, 0.30, 0.15])
+    return standardised(
+        weights=[0.4, 0.3, 0.2, 0.1],
+        means=[[-1.5, -0.8], [1.4, -1.0], [0.6, 1.5], [-1.2, 1.3]],
+        deviations=[0.35, 0.25, 0.30, 0.15],
+    )
 
 
 def standardised(weights: list[float], means: list[list[float]], deviations: list[float]) -> GaussianMixture:
-    """The mixture with these weights (K,), means (K, D), standard deviations (K,), moved to mean 0 and variance 1."""
+    """The mixture of weights (K,), means (K, D) and deviations (K,), moved to mean 0 and variance 1."""
     w, mu, var = (torch.tensor(v, dtype=torch.float64) for v in (weights, means, [s**2 for s in deviations]))
     mu = mu - w @ mu
     scale2 = w @ (var + (mu**2).mean(1))
     return GaussianMixture(w, mu / scale2.sqrt(), var / scale2)
 
 
-def draw_mixture(mixture: GaussianMixture, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
-    """n points (n, D) of a mixture, and the component (n,) that each came from."""
-    means, variances = torch.as_tensor(mixture.means), torch.as_tensor(mixture.variances)
-    labels = torch.multinomial(torch.as_tensor(mixture.weights), n, replacement=True, generator=generator)
-    noise = torch.randn(n, means.shape[1], generator=generator, dtype=means.dtype)
-    return means[labels] + variances[labels, None].sqrt() * noise, labels
-
-
 def moons(n: int, generator: Generator, *, noise: float = 0.07) -> tuple[Tensor, Tensor]:
     """Two interleaved half circles of radius 1 with Gaussian noise: points (n, 2) and which moon (n,)."""
     label = torch.randint(2, (n,), generator=generator)
     angle = math.pi * torch.rand(n, generator=generator)
-    side = 1.0 - 2 * label                                            # +1: upper moon, -1: lower moon, turned by 180°
-    raw = side[:, None] * torch.stack([angle.cos() - 0.5, angle.sin() - 0.25], 1)      # (0.5, 0.25) is the centre
+    side = 1.0 - 2 * label  # +1: upper moon, -1: lower moon, turned by 180°
+    raw = side[:, None] * torch.stack([angle.cos() - 0.5, angle.sin() - 0.25], 1)  # (0.5, 0.25) is the centre
     raw = raw + noise * torch.randn(n, 2, generator=generator)
     # E[(cos - 1/2)²] = 1/2 + 1/4 and E[(sin - 1/4)²] = 1/2 - 1/π + 1/16, for an angle uniform on [0, π]
     variance = (0.75 + 0.5625 - 1 / math.pi) / 2 + noise**2
@@ -82,13 +78,19 @@ def moons(n: int, generator: Generator, *, noise: float = 0.07) -> tuple[Tensor,
 
 
 def swiss_roll(n: int, generator: Generator, *, noise: float = 0.25) -> Tensor:
-    """A spiral `angle * (cos angle, sin angle)`, angle uniform on [1.5π, 4.5π], with Gaussian noise: points (n, 2)."""
+    """The spiral `a * (cos a, sin a)`, a uniform on [1.5π, 4.5π], with Gaussian noise: points (n, 2)."""
     low, high = 1.5 * math.pi, 4.5 * math.pi
     angle = low + (high - low) * torch.rand(n, generator=generator)
-    raw = angle[:, None] * torch.stack([angle.cos(), angle.sin()], 1) + noise * torch.randn(n, 2, generator=generator)
-    # ∫ a cos a = a sin a + cos a,  ∫ a sin a = sin a - a cos a,  and |angle|² has mean (high³ - low³) / 3 / (high - low)
-    mean = torch.tensor([high * math.sin(high) + math.cos(high) - low * math.sin(low) - math.cos(low),
-                         math.sin(high) - high * math.cos(high) - math.sin(low) + low * math.cos(low)]) / (high - low)
+    raw = angle[:, None] * torch.stack([angle.cos(), angle.sin()], 1) + noise * torch.randn(
+        n, 2, generator=generator
+    )
+    # ∫ a cos a = a sin a + cos a,  ∫ a sin a = sin a - a cos a,  E[a²] = (high³ - low³) / 3 / (high - low)
+    mean = torch.tensor(
+        [
+            high * math.sin(high) + math.cos(high) - low * math.sin(low) - math.cos(low),
+            math.sin(high) - high * math.cos(high) - math.sin(low) + low * math.cos(low),
+        ]
+    ) / (high - low)
     variance = ((high**3 - low**3) / 3 / (high - low) - (mean**2).sum().item()) / 2 + noise**2
     return (raw - mean) / math.sqrt(variance)
 
@@ -98,7 +100,9 @@ def rings(n: int, generator: Generator, *, noise: float = 0.06) -> tuple[Tensor,
     radii = torch.tensor([0.6, 1.3, 2.0])
     label = torch.randint(3, (n,), generator=generator)
     angle = 2 * math.pi * torch.rand(n, generator=generator)
-    raw = radii[label, None] * torch.stack([angle.cos(), angle.sin()], 1) + noise * torch.randn(n, 2, generator=generator)
+    raw = radii[label, None] * torch.stack([angle.cos(), angle.sin()], 1) + noise * torch.randn(
+        n, 2, generator=generator
+    )
     return raw / math.sqrt((radii**2).mean().item() / 2 + noise**2), label
 
 
@@ -107,4 +111,4 @@ def checkerboard(n: int, generator: Generator) -> Tensor:
     row = torch.randint(4, (n,), generator=generator)
     column = 2 * torch.randint(2, (n,), generator=generator) + row % 2
     raw = torch.stack([column, row], 1) + torch.rand(n, 2, generator=generator) - 2
-    return raw / math.sqrt(4**2 / 12)                                 # each coordinate is uniform on [-2, 2]
+    return raw / math.sqrt(4**2 / 12)  # each coordinate is uniform on [-2, 2]
