@@ -176,10 +176,10 @@ class Guided:
             return self.denoiser(x, t, cond)
         if self.scale == 0:
             return self.denoiser(x, t, None)
-        t = torch.as_tensor(t)
+        one_each = isinstance(t, Tensor) and t.ndim > 0
         both = self.denoiser(
             torch.cat([x, x]),
-            torch.cat([t, t]) if t.ndim else t,
+            torch.cat([t, t]) if one_each else t,
             torch.cat([torch.full_like(cond, NO_LABEL), cond]),
         )
         (x0_u, x0_c), (eps_u, eps_c) = both.x0.chunk(2), both.eps.chunk(2)

@@ -1,0 +1,219 @@
+"""Denoisers against quadrature and brute force; guidance and clipping against their definitions."""
+
+import pytest
+import torch
+from torch import nn
+
+from diffusion_lib.denoisers import NO_LABEL, Clipped, Denoiser, Empirical, Exact, Guided
+from diffusion_lib.schedules import Cosine, CosineBeta, Flow, LinearBeta
+
+F64 = torch.float64
+
+
+class Affine(nn.Module):
+    """A network with a known answer, that depends on x, t and the label, and behaves differently in training mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(0.5, dtype=F64))
+        self.calls = []
+
+    def forward(self, x, t, cond=None):
+        self.calls.append((x.detach().clone(), t.clone(), self.training))
+        label = torch.full((len(x),), NO_LABEL) if cond is None else cond
+        shape = (-1,) + (1,) * (x.ndim - 1)
+        channel = torch.arange(x.shape[1], dtype=x.dtype).reshape((1, -1) + (1,) * (x.ndim - 2)) + 1
+        return self.scale * x + t.reshape(shape) + label.to(x).reshape(shape) * channel
+
+
+def test_a_network_that_is_right_gives_x0_and_eps(schedule):
+    x0, eps = torch.randn(2, 4, 2, dtype=F64, generator=torch.Generator().manual_seed(0))
+    t = torch.tensor([0.1, 0.3, 0.6, 0.9], dtype=F64)
+    for predicts in ("x0", "eps", "v", "velocity"):
+        denoise = Denoiser(_Constant(), schedule, predicts)
+        alpha, sigma, p, q = denoise.coefficients(t, x0)
+        denoise.net.answer = p * x0 + q * eps
+        found = denoise(alpha * x0 + sigma * eps, t)
+        # the worst amplification here is 1/sigma = 500 (Karras near t = 0), of float64 rounding
+        torch.testing.assert_close(found.x0, x0, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(found.eps, eps, rtol=1e-9, atol=1e-9)
+
+
+class _Constant(nn.Module):
+    def forward(self, x, t, cond=None):
+        return self.answer
+
+
+def test_the_network_sees_time_as_one_number_a_sample():
+    net = Affine()
+    Denoiser(net, Cosine(), "v")(torch.zeros(3, 2, dtype=F64), 0.25)
+    assert torch.equal(net.calls[0][1], torch.full((3,), 0.25, dtype=F64))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_prediction_is_made_in_evaluation_mode_and_the_mode_restored(training):
+    net = Affine().train(training)
+    denoise = Denoiser(net, Cosine(), "v")
+    denoise(torch.zeros(3, 2, dtype=F64), 0.25)
+    assert net.calls[-1][2] is False and net.training is training
+    with pytest.raises(RuntimeError):
+        denoise(torch.zeros(3, 2, dtype=F64), torch.zeros(7))  # wrong number of times
+    assert net.training is training
+
+
+@pytest.mark.parametrize(
+    "schedule, predicts, t, message",
+    [
+        (Flow(), "eps", 1.0, r"eps cannot recover x0 where alpha = 0 \(t = 1 of Flow\(\)\): start later, or predict 'v'"),
+        (Cosine(), "eps", 1.0, r"eps cannot recover x0 where alpha = 0 \(t = 1 of Cosine\(s=0.008\)\)"),
+        (LinearBeta(), "x0", 0.0, r"x0 cannot recover eps where sigma = 0 \(t = 0 of LinearBeta\("),
+    ],
+)
+def test_a_target_that_lost_the_answer_is_refused(schedule, predicts, t, message):
+    net = _Constant()
+    net.answer = torch.zeros(2, 3)
+    with pytest.raises(ValueError, match=message):
+        Denoiser(net, schedule, predicts)(torch.zeros(2, 3), t)
+
+
+def test_eps_at_the_end_of_a_clipped_cosine_table_is_bounded():
+    """PITFALL: 1 / sqrt(alpha_bar_T) is about 2e4, allowed but finite."""
+    net = _Constant()
+    net.answer = torch.ones(2, 3)
+    found = Denoiser(net, CosineBeta(), "eps")(torch.ones(2, 3) * 1.5, 1.0)
+    assert found.x0.isfinite().all() and found.x0.abs().max() < 3e4
+
+
+def test_unknown_target_is_refused():
+    with pytest.raises(ValueError, match="predicts='noise' is none of"):
+        Denoiser(nn.Identity(), Cosine(), "noise")
+
+
+# --- exact denoisers ---------------------------------------------------------------------------------------
+
+
+def test_exact_denoiser_equals_quadrature(schedule, line_mixture):
+    """E[x0 | x_t] over a fine grid of x0; the sum is exact to rounding for smooth integrands that vanish at both ends."""
+    denoise = Exact(line_mixture, schedule)
+    x0 = torch.linspace(-4, 4, 400_001, dtype=F64)
+    for t in (0.3, 0.6, 0.9, 1.0):
+        alpha, sigma = (c.item() for c in schedule.pair(t, x0))
+        x = torch.tensor([[-1.2], [0.1], [0.9]], dtype=F64) * max(1, sigma)
+        found = denoise(x, t)
+        for i in range(3):
+            log_w = line_mixture.log_prob(x0[:, None]) - (x[i] - alpha * x0) ** 2 / (2 * sigma**2)
+            w = log_w.softmax(0)
+            assert abs(found.x0[i].item() - (w * x0).sum()) < 1e-8
+            assert abs(found.eps[i].item() - (w * (x[i] - alpha * x0)).sum() / sigma) < 1e-8
+
+
+def test_exact_answers_fit_together(schedule, mixture):
+    x = torch.randn(50, 2, dtype=F64, generator=torch.Generator().manual_seed(0))
+    t = torch.linspace(0.02, 1, 50, dtype=F64)
+    found = Exact(mixture, schedule)(x, t)
+    alpha, sigma = schedule.pair(t, x)
+    torch.testing.assert_close(alpha * found.x0 + sigma * found.eps, x, rtol=1e-12, atol=1e-12)
+
+
+def test_at_pure_noise_the_best_answer_is_the_mean_of_the_data(mixture):
+    x = torch.randn(10, 2, dtype=F64, generator=torch.Generator().manual_seed(0))
+    found = Exact(mixture, Flow())(x, 1.0)
+    torch.testing.assert_close(found.x0, mixture.mean.expand(10, 2))
+    torch.testing.assert_close(found.eps, x)
+    assert Exact(mixture, Flow())(x, 0.3).x0.var() > 0.1  # and it changes with t
+
+
+def test_exact_beats_every_other_denoiser(mixture, generator):
+    """The mean squared error of E[x0 | x_t] is the least: any perturbation is worse by its own mean square."""
+    q, t = Cosine(), 0.5
+    x0 = mixture.sample(200_000, generator)
+    x = q.marginal(x0, t).sample(generator)
+    best = Exact(mixture, q)(x, t).x0
+    for other in (best + 0.1, best * 0.95, x, 2 * best - x0.mean(0)):
+        excess = (other - x0).square().sum(1) - (best - x0).square().sum(1)
+        predicted = (other - best).square().sum(1).mean()
+        assert excess.mean() > 0
+        assert abs(excess.mean() - predicted) < 4 * excess.std() / len(x) ** 0.5
+
+
+def test_exact_denoiser_with_labels_knows_the_component(mixture):
+    x = torch.randn(6, 2, dtype=F64, generator=torch.Generator().manual_seed(0))
+    denoise = Exact(mixture, Cosine())
+    cond = torch.tensor([0, 1, NO_LABEL, 1, 0, NO_LABEL])
+    found = denoise(x, 0.5, cond)
+    for k in (0, 1):
+        alone = Exact(mixture.component(k), Cosine())(x, 0.5)
+        torch.testing.assert_close(found.x0[cond == k], alone.x0[cond == k])
+        torch.testing.assert_close(found.eps[cond == k], alone.eps[cond == k])
+    torch.testing.assert_close(found.x0[cond == NO_LABEL], denoise(x, 0.5).x0[cond == NO_LABEL])
+    with pytest.raises(ValueError, match="label 2 is out of range: there are 2 classes, 0 to 1, and -1 means no label"):
+        denoise(x, 0.5, cond + 1)
+
+
+def test_empirical_is_the_brute_force_posterior_mean(schedule):
+    data = torch.randn(20, 1, 3, 3, dtype=F64, generator=torch.Generator().manual_seed(1))
+    x = torch.randn(4, 1, 3, 3, dtype=F64, generator=torch.Generator().manual_seed(2))
+    for t in (0.3, torch.tensor([0.2, 0.5, 0.9, 1.0])):
+        alpha, sigma = schedule.pair(t, x)
+        found = Empirical(data, schedule)(x, t)
+        squared = (x[:, None] - alpha.reshape(-1, 1, 1, 1, 1) * data).square().flatten(2).sum(-1)
+        w = (-squared / (2 * sigma.reshape(-1, 1) ** 2)).softmax(1)
+        expected = torch.einsum("bn,nchw->bchw", w, data)
+        torch.testing.assert_close(found.x0, expected, rtol=1e-8, atol=1e-8)
+        torch.testing.assert_close(alpha * found.x0 + sigma * found.eps, x, rtol=1e-9, atol=1e-9)
+
+
+def test_empirical_memorises_and_honours_labels():
+    data = torch.randn(20, 5, generator=torch.Generator().manual_seed(1))
+    labels = torch.arange(20) % 4
+    denoise = Empirical(data, Cosine(), labels)
+    x = Cosine().marginal(data[:6], 0.02).mean
+    torch.testing.assert_close(denoise(x, 0.02).x0, data[:6])
+    torch.testing.assert_close(denoise(data[:6], 0.0).x0, data[:6])
+    assert denoise.weights(x, 0.9, torch.full((6,), 3))[:, labels != 3].abs().max() == 0
+    with pytest.raises(ValueError, match="no labels"):
+        Empirical(data, Cosine())(x, 0.5, labels[:6])
+
+
+# --- guidance and clipping ---------------------------------------------------------------------------------
+
+
+def test_guidance_is_uncond_plus_scale_times_difference():
+    x = torch.randn(4, 3, 2, 2, dtype=F64, generator=torch.Generator().manual_seed(0))
+    cond = torch.tensor([0, 1, 2, 1])
+    inner = Denoiser(Affine(), Cosine(), "v")
+    with torch.no_grad():
+        uncond, given = inner(x, 0.4), inner(x, 0.4, cond)
+        assert torch.equal(Guided(inner, 0.0)(x, 0.4, cond).x0, uncond.x0)
+        assert torch.equal(Guided(inner, 1.0)(x, 0.4, cond).x0, given.x0)
+        for scale in (0.5, 2.0, 7.5, -1.0):
+            found = Guided(inner, scale)(x, 0.4, cond)
+            torch.testing.assert_close(found.x0, uncond.x0 + scale * (given.x0 - uncond.x0), rtol=1e-12, atol=1e-12)
+            torch.testing.assert_close(found.eps, uncond.eps + scale * (given.eps - uncond.eps), rtol=1e-12, atol=1e-12)
+            moved = (found.x0 - given.x0).abs().flatten(2).amax((0, 2))
+            assert (moved > 1e-3).all()  # every channel is guided
+
+
+def test_guidance_asks_once_for_both_halves_with_the_null_label():
+    net = Affine()
+    x = torch.randn(4, 2, dtype=F64, generator=torch.Generator().manual_seed(0))
+    Guided(Denoiser(net, Cosine(), "v"), 3.0)(x, torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0, 1, 0, 1]))
+    assert len(net.calls) == 1 and len(net.calls[0][0]) == 8
+
+
+def test_clipping_is_the_same_in_every_formula():
+    x = 3 * torch.randn(50, 2, dtype=F64, generator=torch.Generator().manual_seed(0))
+    inner = Denoiser(Affine(), Cosine(), "v")
+    with torch.no_grad():
+        free, clipped = inner(x, 0.6), Clipped(inner)(x, 0.6)
+    assert (free.x0.abs() > 1).any()
+    assert clipped.x0.abs().max() <= 1
+    alpha, sigma = Cosine().pair(0.6, x)
+    torch.testing.assert_close(alpha * clipped.x0 + sigma * clipped.eps, x)
+    inside = free.x0.abs() <= 1
+    assert torch.equal(free.eps[inside], clipped.eps[inside])
+    # the two usual forms of the posterior mean, from (x_t, x0) and from (x_t, eps), agree after clipping too
+    q, s, t = Cosine(), 0.5, 0.6
+    from_x0 = q.posterior(x, clipped.x0, s, t).mean
+    from_eps = q.posterior(x, (x - sigma * clipped.eps) / alpha, s, t).mean
+    torch.testing.assert_close(from_x0, from_eps)
