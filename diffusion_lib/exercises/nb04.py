@@ -36,7 +36,10 @@ _FROM_EPS = Exercise(
     mistakes=(
         Mistake(lambda x, e, a, s: x - s * e, "That is alpha x_0, the picture still shrunk: divide by alpha."),
         Mistake(lambda x, e, a, s: x - e, "You took away noise of full strength; x_t holds sigma eps."),
-        Mistake(lambda x, e, a, s: (x - e) / a, "You took away noise of full strength; x_t holds sigma eps."),
+        Mistake(
+            lambda x, e, a, s: (x - e) / a,
+            "You divided by alpha, but took away noise of full strength; x_t holds sigma eps.",
+        ),
         Mistake(
             lambda x, e, a, s: x / a - s * e,
             "Only x_t was divided by alpha: both terms are, so take the noise away first.",
@@ -306,7 +309,7 @@ _BEST_AT_ONE = Exercise(
         ),
         Mistake(
             lambda x, data: data.mean(0, keepdim=True),
-            "The right picture, once: return one for each of the B inputs, (B, C, H, W).",
+            "The right picture, but a batch of one: return one for each of the B inputs, (B, C, H, W).",
         ),
         Mistake(
             lambda x, data: data[: len(x)],

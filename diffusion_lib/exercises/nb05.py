@@ -1,4 +1,4 @@
-"""Exercises of notebook 05, training: 5.1 the epoch's loss, 5.2 stratified t, 5.3 the EMA update, 5.4 one training step.
+"""Exercises of notebook 05, training: 5.1 the epoch's loss, 5.2 stratified t, 5.3 the EMA update, 5.4 one step.
 
 Stratified times (Kingma et al. 2021, appendix I.1 uses their equally spaced relative); the EMA's warm-up
 min(decay, (1 + n) / (10 + n)); the step is algorithm 1 of Ho, Jain and Abbeel 2020.

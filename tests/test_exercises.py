@@ -1,0 +1,700 @@
+"""The exercises: right answers pass, wrong ones get their sentence, nothing a learner does brings a check down.
+
+The stubs and solutions are read out of the notebooks: an exercise is a code cell tagged `exercise`, whose metadata
+holds `"exercise": "2.1"`, ends with its `check`, and is followed by a collapsed code cell tagged `solution`.
+"""
+
+import dataclasses
+import functools
+import inspect
+import itertools
+import json
+import math
+import os
+import random
+import re
+import sys
+import time
+from pathlib import Path
+
+import nbformat.v4
+import numpy
+import pytest
+import torch
+
+from diffusion_lib.exercises import assignment, check, engine, hint
+from diffusion_lib.exercises.engine import agree, catalogue, draws, find, judge
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+ALL = [exercise for notebook in range(14) for exercise in catalogue(notebook).values()]
+CORE = range(1, 7)
+
+
+def by_id(exercise):
+    return exercise.id
+
+
+@pytest.fixture(autouse=True)
+def not_grading(monkeypatch):
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    monkeypatch.delenv("DIFFUSION_EXERCISES", raising=False)
+
+
+# ---------------------------------------------------------------- the catalogue
+
+
+def test_each_core_notebook_has_three_to_five_exercises():
+    for notebook in CORE:
+        ids = list(catalogue(notebook))
+        assert 3 <= len(ids) <= 5
+        assert ids == [f"{notebook}.{k + 1}" for k in range(len(ids))]
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=by_id)
+def test_exercise_is_complete(exercise):
+    sentences = [mistake.sentence for mistake in exercise.mistakes] + [rule.sentence for rule in exercise.properties]
+    assert len(exercise.mistakes) >= 3
+    assert len(set(sentences)) == len(sentences)
+    assert len(exercise.hints) == 3
+    for text in (*sentences, *exercise.hints):
+        assert "\n" not in text
+        assert text[-1] in ".?"
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=by_id)
+def test_reference_is_right(exercise):
+    assert judge(exercise, exercise.reference).line == f"{exercise.id} — right."
+
+
+@pytest.mark.parametrize(
+    ("exercise", "mistake"),
+    [(exercise, mistake) for exercise in ALL for mistake in exercise.mistakes],
+    ids=lambda part: getattr(part, "id", None) or part.sentence[:40],
+)
+def test_mistake_gets_its_sentence(exercise, mistake):
+    """The learner's own float32 numbers must be recognised, not only the float64 ones of the catalogue."""
+    assert judge(exercise, mistake.answer).line == f"{exercise.id} — not yet. {mistake.sentence}"
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=by_id)
+def test_inputs_tell_all_answers_apart(exercise):
+    """On some draw, each two of the exact and the mistaken answers are 30 tolerances apart."""
+    for one in range(-1, len(exercise.mistakes)):
+        for other in range(one + 1, len(exercise.mistakes)):
+            if one < 0 and not exercise.exact:
+                continue
+            answers = [
+                (draw.answer if one < 0 else draw.mistakes[one], draw.mistakes[other]) for draw in draws(exercise)
+            ]
+            assert any(not agree(exercise, *pair, times=30.0) for pair in answers)
+
+
+def test_an_exercise_whose_mistake_cannot_be_seen_is_refused():
+    exercise = find("2.1")
+    hidden = engine.Mistake(lambda x0, i, noise, ab: exercise.reference(x0, i, noise, ab) * 1.0, "Never seen.")
+    broken = dataclasses.replace(exercise, mistakes=(*exercise.mistakes, hidden))
+    with pytest.raises(RuntimeError, match="no draw tells apart"):
+        judge(broken, exercise.reference)
+
+
+def in_float32(value):
+    return value.float() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+
+
+@pytest.mark.parametrize("exercise", [exercise for exercise in ALL if exercise.exact], ids=by_id)
+def test_tolerance_leaves_room_for_float32(exercise):
+    """The reference in float32 from end to end stays within a third of the tolerance of the float64 one."""
+    for seed in range(200):
+        exact = engine._exact(exercise, exercise.reference, engine._arguments(exercise, seed))
+        rough = tuple(in_float32(value) for value in engine._arguments(exercise, seed))
+        found = engine._collect(exercise, rough, exercise.reference(*rough))
+        assert agree(exercise, exact, found, 1 / 3), (seed, exact, found)
+
+
+# ---------------------------------------------------------------- wrong answers that are in no catalogue
+
+
+def rms(x):
+    return x.square().mean().sqrt().clamp_min(0.1)
+
+
+def one_element(x, amount):
+    x = x.clone()
+    x.view(-1)[x.numel() // 2] += amount * rms(x)
+    return x
+
+
+PERTURBATIONS = {
+    "a thousandth more": lambda x: 1.002 * x,
+    "a tenth less": lambda x: 0.9 * x,
+    "doubled": lambda x: 2 * x,
+    "tripled": lambda x: 3 * x,
+    "sign": lambda x: -x,
+    "shift up": lambda x: x + 0.02 * rms(x),
+    "shift down": lambda x: x - rms(x),
+    "one element up": lambda x: one_element(x, 0.05),
+    "one element down": lambda x: one_element(x, -3.0),
+    "noise of a hundredth": lambda x: x + 0.02 * rms(x) * torch.randn_like(x),
+    "noise": lambda x: x + rms(x) * torch.randn_like(x),
+    "noise only": torch.randn_like,
+    "uniform noise": torch.rand_like,
+    "zeros": torch.zeros_like,
+    "ones": torch.ones_like,
+    "minus ones": lambda x: -torch.ones_like(x),
+    "NaN": lambda x: x * torch.nan,
+    "infinite": lambda x: x + torch.inf,
+    "flattened and one more dimension": lambda x: x.reshape(-1)[None],
+    "transposed": lambda x: x.reshape(-1)[:, None].T if x.ndim < 2 else x.transpose(-1, -2),
+    "one too many": lambda x: torch.cat([x.reshape(-1)[:1], x.reshape(-1)]),
+    "one too few": lambda x: x[:-1] if x.ndim else x[None],
+    "backwards": lambda x: x.reshape(-1).flip(0).reshape(x.shape),
+    "off by one": lambda x: x.reshape(-1).roll(1).reshape(x.shape),
+    "squared": torch.square,
+    "root": lambda x: x.abs().sqrt(),
+    "exponential": torch.exp,
+    "cosine": torch.cos,
+    "rounded": torch.round,
+    "half precision": lambda x: x.half(),
+    "integers": lambda x: x.long(),
+    "mean everywhere": lambda x: x.mean().expand_as(x),
+    "clipped": lambda x: x.clamp(-0.3, 0.3),
+    "list": lambda x: x.tolist() if x.ndim else [x.item()],
+    "numpy": lambda x: x.numpy() if x.ndim else x[None].numpy(),
+}
+
+
+def perturbed(exercise, change):
+    """The reference with one part of its answer changed; for a training step, also the network it leaves behind."""
+
+    def answers(part):
+        def answer(*arguments):
+            result = exercise.reference(*arguments)
+            if exercise.observe is not None:
+                if part == 0:
+                    return change(torch.as_tensor(result))
+                with torch.no_grad():
+                    for parameter in arguments[0].parameters():
+                        parameter.copy_(change(parameter.detach().clone()))
+                return result
+            if len(exercise.returns) == 1:
+                return change(result)
+            return tuple(change(own) if place == part else own for place, own in enumerate(result))
+
+        return answer
+
+    return [answers(part) for part in range(len(exercise.returns))]
+
+
+def really_wrong(exercise, answer):
+    """Whether some draw's answer differs from the exact one by a thousandth of its size: judged without the engine."""
+    for draw in draws(exercise):
+        arguments = draw.arguments()
+        try:
+            found = answer(*arguments)
+            if exercise.observe is not None:
+                found = exercise.observe(arguments, found)
+            found = found if isinstance(found, tuple) else (found,)
+            exact = draw.answer
+        except (RuntimeError, TypeError):  # weights of another shape cannot be copied
+            return False
+        for own, true in zip(found, exact, strict=True):
+            if not isinstance(own, torch.Tensor) or own.shape != true.shape or not own.is_floating_point():
+                return True
+            if own.dtype == torch.float16 or not own.isfinite().all():
+                return True
+            if (own.double() - true).abs().max() > 1e-3 * true.abs().max().clamp_min(1e-6):
+                return True
+    return False
+
+
+def still_a_schedule(answer):
+    """Exercise 1.4 has many right answers; the same conditions as its stub's, written down a second time."""
+    for draw in draws(find("1.4")):
+        (length,) = draw.arguments()
+        betas = answer(length)
+        if not isinstance(betas, torch.Tensor) or betas.shape != (length,) or not betas.is_floating_point():
+            return False
+        if betas.dtype == torch.float16 or not ((betas > 0) & (betas < 1)).all():
+            return False
+        left = (1 - betas.double()).log().cumsum(0).exp()
+        snr = left / (1 - left)
+        if snr[-1] >= 1e-4 or not 1e-3 < snr[round(length / 2) - 1] < 1e3:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=by_id)
+def test_perturbed_answers_are_rejected(exercise):
+    torch.manual_seed(0)
+    rejected = 0
+    for name, change in PERTURBATIONS.items():
+        for answer in perturbed(exercise, change):
+            wrong = really_wrong(exercise, answer) if exercise.exact else not still_a_schedule(answer)
+            if not wrong:
+                continue
+            verdict = judge(exercise, answer)
+            assert verdict.state == "not yet", (exercise.id, name, verdict.line)
+            assert "\n" not in verdict.line
+            rejected += 1
+    assert rejected >= 20
+
+
+@pytest.mark.parametrize("exercise", [exercise for exercise in ALL if exercise.exact], ids=by_id)
+def test_random_answers_never_pass(exercise):
+    """Right shapes, random numbers: thirty guesses, all rejected."""
+    torch.manual_seed(1)
+
+    def guess(*arguments):
+        result = exercise.reference(*arguments)
+        parts = result if isinstance(result, tuple) else (result,)
+        parts = tuple(torch.randn_like(torch.as_tensor(part)) for part in parts)
+        return parts if len(parts) > 1 else parts[0]
+
+    for _ in range(30):
+        assert judge(exercise, guess).state == "not yet"
+
+
+# ---------------------------------------------------------------- whatever a learner does
+
+
+def right(x0, i, noise, alpha_bar):
+    return alpha_bar[i].sqrt() * x0 + (1 - alpha_bar[i]).sqrt() * noise
+
+
+def says(function, id="2.1"):
+    """The sentence of the verdict, without the exercise's number."""
+    verdict = judge(find(id), function)
+    assert "\n" not in verdict.line
+    return verdict.line.removeprefix(f"{id} — ")
+
+
+NOT_ATTEMPTED = 'not attempted yet: replace the ... and run the cell again.  hint("2.1") helps.'
+
+
+def stub_dots(x0, i, noise, alpha_bar):
+    """With a docstring."""
+    ...
+
+
+def stub_pass(x0, i, noise, alpha_bar):
+    pass
+
+
+def stub_return_dots(x0, i, noise, alpha_bar):
+    return ...
+
+
+def stub_nbgrader(x0, i, noise, alpha_bar):
+    # YOUR CODE HERE
+    raise NotImplementedError()
+
+
+def stub_half_done(x0, i, noise, alpha_bar):
+    factor = alpha_bar[i].sqrt()
+    result = factor and ...
+    return result
+
+
+@pytest.mark.parametrize("stub", [stub_dots, stub_pass, stub_return_dots, stub_nbgrader, stub_half_done])
+def test_stub_is_not_attempted(stub):
+    assert says(stub) == NOT_ATTEMPTED
+
+
+def test_tuple_of_dots_is_not_attempted():
+    assert judge(find("2.4"), lambda x_i, x0, i, alpha_bar: (x0 + 0, ...)).state == "not attempted"
+
+
+def forgets_return(x0, i, noise, alpha_bar):
+    right(x0, i, noise, alpha_bar)
+
+
+def loops(x0, i, noise, alpha_bar):
+    while True:
+        i += 1
+
+
+def loops_and_catches(x0, i, noise, alpha_bar):
+    while True:
+        try:  # noqa: SIM105
+            time.sleep(0.001)
+        except:  # noqa: E722
+            pass
+
+
+def yields(x0, i, noise, alpha_bar):
+    yield right(x0, i, noise, alpha_bar)
+
+
+def changes_input(x0, i, noise, alpha_bar):
+    x0 *= alpha_bar[i].sqrt()
+    x0 += (1 - alpha_bar[i]).sqrt() * noise
+    return x0
+
+
+def wrong_at_the_first_step(x0, i, noise, alpha_bar):
+    return right(x0, i, noise, alpha_bar) if i > 1 else x0 + 0
+
+
+COUNTER = []
+
+
+def remembers(x0, i, noise, alpha_bar):
+    COUNTER.append(i)
+    return right(x0, i, noise, alpha_bar) + len(COUNTER)
+
+
+ODD = {
+    forgets_return: "not yet. Your function returns nothing: end it with return.",
+    yields: "not yet. Your function is a generator: use return, not yield.",
+    changes_input: "not yet. Your numbers are right, but you changed x0 in place",
+    remembers: "not yet. Called twice with the same input, your function answers differently",
+    wrong_at_the_first_step: "random inputs, not for i = 1.",
+    (lambda x0, i, noise, ab: 3.0): "not yet. Your answer is a single number where shape (3, 1, 4, 5) is wanted.",
+    (lambda x0, i, noise, ab: True): "not yet. Your function returns a bool where a tensor is wanted.",
+    (lambda x0, i, noise, ab: "x"): "not yet. Your function returns a str where a tensor is wanted.",
+    (lambda x0, i, noise, ab: [x0, noise]): "not yet. Your function returns a list where one tensor is wanted",
+    (lambda x0, i, noise, ab: right(x0, i, noise, ab).numpy()): "not yet. Your function returns a NumPy array.",
+    (lambda x0, i, noise, ab: right(x0, i, noise, ab)[0]): "has shape (1, 4, 5) where shape (3, 1, 4, 5) is wanted.",
+    (lambda x0, i, noise, ab: right(x0, i, noise, ab).half()): "returns numbers of type torch.float16",
+    (lambda x0, i, noise, ab: right(x0, i, noise, ab).long()): "returns numbers of type torch.int64",
+    (lambda x0, i, noise, ab: right(x0, i, noise, ab).to(torch.complex64)): "numbers of type torch.complex64",
+    (lambda x0, i, noise, ab: x0.to("meta")): "returns a tensor without ordinary numbers in it",
+    (lambda x0, i, noise, ab: x0.to_sparse()): "returns a tensor without ordinary numbers in it",
+    (lambda x0, i, noise, ab: right(x0, i, noise, ab) / 0): "There is a NaN or an infinity in your answer for i =",
+    (lambda x0, i, noise, ab: -right(x0, i, noise, ab)): "The answer has the wrong sign everywhere.",
+    (lambda x0, i, noise, ab: 1.5 * right(x0, i, noise, ab)): "right up to one factor",
+    (lambda x0, i, noise, ab: 1.5 + right(x0, i, noise, ab)): "right up to one number added everywhere",
+    (lambda x0, i, noise, ab: right(x0, i, torch.randn_like(x0), ab)): "draws random numbers of its own",
+    (lambda x0, i: x0): "Your function takes (x0, i), but the check calls it with (x0, i, noise, alpha_bar)",
+    (lambda x0, i, noise, alpha_bar, *, key: x0): "Your function takes (x0, i, noise, alpha_bar, *, key), but",
+    7: 'Hand over the function itself, without brackets: check("2.1", name).',
+    None: "Hand over the function itself",
+}
+
+
+@pytest.mark.parametrize(("function", "sentence"), ODD.items(), ids=[text[-40:] for text in ODD.values()])
+def test_odd_answers_get_a_sentence(function, sentence):
+    assert sentence in says(function)
+
+
+def test_seeding_in_the_function_does_not_hide_its_random_numbers():
+    def seeds(x0, i, noise, alpha_bar):
+        torch.manual_seed(0)
+        return right(x0, i, torch.randn_like(x0), alpha_bar)
+
+    assert "draws random numbers of its own" in says(seeds)
+
+
+def test_wrong_number_of_things():
+    assert "Return 2 things, `return mean, var`; your function returns one thing." in says(
+        lambda x_i, x0, i, alpha_bar: x0, "2.4"
+    )
+    assert "your function returns 3 things." in says(lambda x_i, x0, i, alpha_bar: (x0, x0, x0), "2.4")
+
+
+def test_two_mistakes_in_two_parts_are_named_one_at_a_time():
+    """A wrong mean and a wrong variance together are in no catalogue; the mean's own mistake is."""
+    exercise = find("2.4")
+    mean_mistake, var_mistake = exercise.mistakes[0], exercise.mistakes[5]
+
+    def both(*arguments):
+        return mean_mistake.answer(*arguments)[0], var_mistake.answer(*arguments)[1]
+
+    assert judge(exercise, both).line.endswith(mean_mistake.sentence)
+
+
+def test_one_right_part_is_said():
+    verdict = judge(find("2.4"), lambda *arguments: (find("2.4").reference(*arguments)[0], torch.tensor(0.123)))
+    assert "not 0 there" in verdict.line  # the first property that fails
+    verdict = judge(find("4.2"), lambda *a: (find("4.2").reference(*a)[0], 0.3 * torch.ones_like(a[0])))
+    assert "do not give x_t back" in verdict.line
+
+
+def raises_deep_down(x0, i, noise, alpha_bar):
+    return torch.nn.functional.conv2d(x0, alpha_bar)  # this very line
+
+
+def recurses(x0, i, noise, alpha_bar):
+    return recurses(x0, i, noise, alpha_bar)
+
+
+def leaves(x0, i, noise, alpha_bar):
+    raise SystemExit
+
+
+def test_exception_is_named_with_the_learners_line():
+    sentence = says(raises_deep_down)
+    line = inspect.getsourcelines(raises_deep_down)[1] + 1
+    assert "Your function stopped with RuntimeError (weight should have at least three dimensions)" in sentence
+    assert f"in line {line}, `return torch.nn.functional.conv2d(x0, alpha_bar)  # this very line`" in sentence
+    assert "It was called with x0 of shape (3, 1, 4, 5), i = " in sentence
+    assert "stopped with RecursionError" in says(recurses)
+    assert "stopped with SystemExit" in says(leaves)
+
+
+@pytest.mark.parametrize("function", [loops, loops_and_catches, lambda x0, i, noise, alpha_bar: time.sleep(3)])
+def test_endless_loop_is_stopped(function, monkeypatch):
+    monkeypatch.setattr(engine, "TIME_LIMIT", 0.2)
+    start = time.monotonic()
+    assert "still busy after 0.2 seconds" in says(function)
+    assert time.monotonic() - start < 2.5
+
+
+def test_right_answers_may_be_float64_tensors_or_plain_numbers():
+    assert says(lambda x0, i, noise, ab: right(x0.double(), i, noise.double(), ab)) == "right."
+    assert says(lambda i, ab: find("3.3").reference(i, ab).item(), "3.3") == "right."
+    assert says(lambda i, ab: find("3.3").reference(i, ab).numpy()[()].item(), "3.3") == "right."
+
+
+def test_answers_with_gradients_pass():
+    assert says(lambda x0, i, noise, ab: right(x0.requires_grad_(), i, noise, ab)) == "right."
+
+
+def test_other_callables_pass():
+    class Jump(torch.nn.Module):
+        def forward(self, x0, i, noise, alpha_bar):
+            return right(x0, i, noise, alpha_bar)
+
+    assert says(Jump()) == "right."
+    assert says(functools.partial(right)) == "right."
+
+
+def test_check_leaves_the_global_state_alone():
+    def untidy(x0, i, noise, alpha_bar):
+        torch.manual_seed(5)
+        random.seed(5)
+        numpy.random.seed(5)
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        return right(x0, i, noise, alpha_bar)
+
+    torch.manual_seed(1), random.seed(1), numpy.random.seed(1)
+    stdout, before = sys.stdout, torch.get_rng_state()
+    says(untidy)
+    assert torch.equal(before, torch.get_rng_state())
+    assert random.random() == random.Random(1).random()
+    assert numpy.random.rand() == numpy.random.RandomState(1).rand()
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.is_grad_enabled()
+    assert sys.stdout is stdout
+
+
+def test_check_prints_one_line_and_what_the_first_call_printed(capsys):
+    def chatty(x0, i, noise, alpha_bar):
+        print("here", tuple(x0.shape))
+        print("and there", file=sys.stderr)
+        return 0.1 * x0 + 0.9 * noise
+
+    check("2.1", chatty)
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0] == "here (3, 1, 4, 5)"
+    assert len(out.splitlines()) == 2
+    assert out.splitlines()[1].startswith("2.1 — not yet. ")
+    assert not err
+
+    check("2.1", lambda *arguments: print("noise") or right(*arguments))
+    assert capsys.readouterr().out == "2.1 — right.\n"
+
+
+def test_example_of_the_course(capsys):
+    check("2.1", lambda x0, i, noise, alpha_bar: alpha_bar[i] * x0 + (1 - alpha_bar[i]) * noise)
+    assert capsys.readouterr().out == (
+        "2.1 — not yet. You scaled signal and noise by their variances. Variances add, but what multiplies x0 and the "
+        "noise are standard deviations: take square roots.\n"
+    )
+    check("2.1", stub_dots)
+    assert capsys.readouterr().out == f"2.1 — {NOT_ATTEMPTED}\n"
+
+
+def test_hints_come_in_three_tiers(capsys, monkeypatch):
+    monkeypatch.setattr(engine, "_hints_given", {})
+    for tier in (1, 2, 3, 3):
+        hint("2.1")
+        out = capsys.readouterr().out
+        assert out.startswith(f"2.1 — hint {tier} of 3")
+        assert find("2.1").hints[tier - 1] in out
+    hint("2.2")
+    assert capsys.readouterr().out.startswith("2.2 — hint 1 of 3")
+
+
+@pytest.mark.parametrize("id", ["2.9", "x", 2.1, "99.1", ""])
+def test_unknown_exercise_is_named(id):
+    with pytest.raises(ValueError, match=re.escape(repr(id))):
+        check(id, right)
+
+
+@pytest.mark.parametrize("variable", [("NBGRADER_EXECUTION", "autograde"), ("DIFFUSION_EXERCISES", "strict")])
+def test_grading_raises_the_sentence(variable, monkeypatch, capsys):
+    monkeypatch.setenv(*variable)
+    check("2.1", right)
+    assert capsys.readouterr().out == "2.1 — right.\n"
+    for wrong, sentence in ((stub_dots, "not attempted yet"), (forgets_return, "returns nothing")):
+        with pytest.raises(AssertionError, match=sentence):
+            check("2.1", wrong)
+
+
+# ---------------------------------------------------------------- in a kernel, and under nbgrader
+
+
+def code(source, **metadata):
+    return nbformat.v4.new_code_cell(source, metadata=metadata)
+
+
+STUB = '''def jump_to(x0, i, noise, alpha_bar):
+    """x0, noise: (B, …). Returns x_i, (B, …)."""
+    ...
+
+check("2.1", jump_to)'''
+SOLUTION = """def jump_to(x0, i, noise, alpha_bar):
+    return alpha_bar[i].sqrt() * x0 + (1 - alpha_bar[i]).sqrt() * noise"""
+
+
+def small_notebook():
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook.cells = [
+        code("import torch\nfrom diffusion_lib.exercises import check, hint, engine"),
+        code(STUB, tags=["exercise"], exercise="2.1"),
+        code(SOLUTION, tags=["solution"], exercise="2.1", jupyter={"source_hidden": True}),
+    ]
+    return notebook
+
+
+def test_check_in_a_kernel():
+    nbclient = pytest.importorskip("nbclient")
+    notebook = small_notebook()
+    notebook.cells += [
+        code(
+            "engine.TIME_LIMIT = 0.5\ndef loops(x0, i, noise, alpha_bar):\n    while True: i += 1\ncheck('2.1', loops)"
+        ),
+        code("def fails(x0, i, noise, alpha_bar):\n    y = x0\n    return y @ alpha_bar[:, None]\ncheck('2.1', fails)"),
+        code("def talks(x0, i, noise, alpha_bar):\n    print('hello')\n    return x0\ncheck('2.1', talks)"),
+        code("check('2.1', jump_to)"),
+    ]
+    nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    texts = ["".join(output.get("text", "") for output in cell.outputs) for cell in notebook.cells]
+    assert texts[1] == f"2.1 — {NOT_ATTEMPTED}\n"
+    assert texts[2] == ""
+    assert "still busy after 0.5 seconds" in texts[3]
+    assert "in line 3, `return y @ alpha_bar[:, None]`" in texts[4]
+    assert texts[5].startswith("hello\n2.1 — not yet. ")
+    assert texts[6] == "2.1 — right.\n"
+    assert all(
+        output.output_type == "stream" and output.name == "stdout" for cell in notebook.cells for output in cell.outputs
+    )
+
+
+def test_assignment_keeps_the_stub_and_locks_the_check():
+    made = assignment.assignment(json.loads(nbformat.writes(small_notebook())))
+    _, answer, test = made["cells"]
+    assert answer["metadata"]["nbgrader"]["solution"] and not answer["metadata"]["nbgrader"]["grade"]
+    assert test["metadata"]["nbgrader"]["locked"] and test["metadata"]["nbgrader"]["points"] == 1
+    assert test["source"] == 'check("2.1", jump_to)'
+    assert '"""x0, noise' in answer["source"] and "..." not in answer["source"]
+    assert (
+        answer["source"].index("### BEGIN SOLUTION")
+        < answer["source"].index("return")
+        < answer["source"].index("### END")
+    )
+    nbformat.validate(nbformat.from_dict(made))
+
+
+def test_assignment_needs_the_solution():
+    notebook = small_notebook()
+    notebook.cells.pop()
+    with pytest.raises(ValueError, match=r"exercise 2\.1 has no solution"):
+        assignment.assignment(json.loads(nbformat.writes(notebook)))
+
+
+def test_nbgrader_gives_points_for_right_answers_only(tmp_path, monkeypatch):
+    """A whole course: one student solves the exercise, one hands in the stub, one is wrong."""
+    pytest.importorskip("nbgrader")
+    from nbgrader.apps import NbGraderAPI
+    from traitlets.config import Config
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))  # alembic
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(NOTEBOOKS.parent), os.environ.get("PYTHONPATH", "")]))
+    source = tmp_path / "source" / "week" / "02.ipynb"
+    source.parent.mkdir(parents=True)
+    source.write_text(json.dumps(assignment.assignment(json.loads(nbformat.writes(small_notebook())))))
+    config = Config()
+    config.CourseDirectory.root = str(tmp_path)
+    config.CourseDirectory.db_url = f"sqlite:///{tmp_path / 'gradebook.db'}"
+    api = NbGraderAPI(config=config)
+    assert api.generate_assignment("week")["success"]
+    release = (tmp_path / "release" / "week" / "02.ipynb").read_text()
+    assert "raise NotImplementedError" in release and "sqrt" not in release
+    body = {
+        "right": "    return alpha_bar[i].sqrt() * x0 + (1 - alpha_bar[i]).sqrt() * noise",
+        "wrong": "    return x0",
+    }
+    for student in ("right", "wrong", "stub"):
+        submitted = tmp_path / "submitted" / student / "week"
+        submitted.mkdir(parents=True)
+        notebook = nbformat.reads(release, 4)
+        if student in body:
+            answer = notebook.cells[1]
+            answer.source = re.sub(r" *# YOUR CODE HERE\s*raise NotImplementedError\(\)", body[student], answer.source)
+        (submitted / "02.ipynb").write_text(nbformat.writes(notebook))
+        assert api.autograde("week", student)["success"]
+    with api.gradebook as gradebook:
+        scores = {s: gradebook.find_submission("week", s).score for s in ("right", "wrong", "stub")}
+    assert scores == {"right": 1, "wrong": 0, "stub": 0}
+
+
+# ---------------------------------------------------------------- in the notebooks
+
+
+def notebook_of(number):
+    found = sorted(NOTEBOOKS.glob(f"{number:02d}*.ipynb"))
+    if not found:
+        pytest.skip(f"notebook {number:02d} is not written yet")
+    return json.loads(found[0].read_text(encoding="utf-8"))
+
+
+def tagged(notebook, tag):
+    return {
+        cell["metadata"].get("exercise"): "".join(cell["source"])
+        for cell in notebook["cells"]
+        if tag in cell["metadata"].get("tags", ())
+    }
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_notebook_holds_its_exercises(number):
+    notebook = notebook_of(number)
+    ids = list(catalogue(number))
+    assert list(tagged(notebook, "exercise")) == ids
+    assert list(tagged(notebook, "solution")) == ids
+    cells = notebook["cells"]
+    for cell, follower in itertools.pairwise(cells):
+        if "exercise" in cell["metadata"].get("tags", ()):
+            assert follower["metadata"]["exercise"] == cell["metadata"]["exercise"]
+            assert follower["metadata"]["tags"] == ["solution"]
+            assert follower["metadata"]["jupyter"] == {"source_hidden": True}
+            assert not follower["outputs"]
+    assignment.assignment(notebook)
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_stubs_and_solutions_of_the_notebook(number):
+    notebook = notebook_of(number)
+    solutions = tagged(notebook, "solution")
+    for id, stub in tagged(notebook, "exercise").items():
+        handed_in = []
+        names = {
+            "torch": torch,
+            "math": math,
+            "check": lambda id, function, into=handed_in: into.append((id, function)),
+        }
+        exec(stub, names)
+        ((checked, function),) = handed_in
+        assert checked == id
+        assert tuple(inspect.signature(function).parameters) == find(id).arguments
+        assert judge(find(id), function).state == "not attempted"
+        exec(solutions[id], names)
+        assert len(handed_in) == 1  # the solution only defines
+        assert names[function.__name__] is not function
+        assert judge(find(id), names[function.__name__]).line == f"{id} — right."
