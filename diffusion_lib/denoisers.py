@@ -8,7 +8,7 @@ trained network approximates it. Here are
 * :class:`Empirical`: the best answer for a finite data set, which memorises it;
 * :class:`Guided` and :class:`Clipped`: denoisers around a denoiser.
 
-Labels ``cond`` are (B,) int64; :data:`NO_LABEL` (-1) means "no label", and ``cond=None`` means none for the whole batch.
+Labels ``cond`` are (B,) int64; :data:`NO_LABEL` (-1) means "no label", and ``cond=None`` means none for all.
 Sources: Vincent 2011; Ho & Salimans 2022 (guidance). Notebooks 04 and 08 teach it.
 """
 
@@ -133,14 +133,12 @@ class Empirical:
 
     def weights(self, x: Tensor, t: Time, cond: Tensor | None = None) -> Tensor:
         """p(x_0 is member i | x_t), (B, N)."""
-        alpha, sigma = self.schedule.pair(t, x)
-        alpha, sigma = (c.reshape(-1, 1) for c in (alpha, sigma))
-        data = self.data.to(x).flatten(1)
-        # alpha may differ by sample, so distances are taken in units of the noise: |x - alpha m|² expanded
-        points = x.flatten(1).double()
-        members = data.double()
-        squared = (points**2).sum(1, keepdim=True) - 2 * alpha * (points @ members.T) + (alpha * members.norm(dim=1)) ** 2
-        logits = -squared.clamp(min=0) / (2 * sigma.double() ** 2).clamp(min=torch.finfo(torch.float64).tiny)
+        # float64, because |x|² - 2 alpha x·m + alpha² |m|² cancels, and is then divided by a small sigma²
+        points, members = x.flatten(1).double(), self.data.to(x).flatten(1).double()
+        alpha, sigma = (c.double().reshape(-1, 1) for c in self.schedule.pair(t, x))
+        squared = points.square().sum(1, keepdim=True) - 2 * alpha * (points @ members.T)
+        squared = (squared + (alpha * members.norm(dim=1)) ** 2).clamp(min=0)
+        logits = -squared / (2 * sigma**2).clamp(min=torch.finfo(torch.float64).tiny)
         if cond is not None and (cond != NO_LABEL).any():
             if self.labels is None:
                 raise ValueError("cond was given, but this Empirical has no labels: pass labels=(N,)")

@@ -49,9 +49,7 @@ class Gaussian:
         """Draw one x of shape (B, …). Where every variance is 0, no random number is drawn."""
         if not self.var.any():
             return self.mean
-        noise = torch.randn(
-            self.mean.shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device
-        )
+        noise = torch.randn(self.mean.shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device)
         return self.mean + self.var.sqrt() * noise
 
     def log_prob(self, x: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -46,7 +47,7 @@ def loss(
     *,
     weight: Callable[[Tensor], Tensor] = simple,
 ) -> Tensor:
-    """The weighted mean squared error of a network at times ``t`` (B,), one number a sample, (B,). Taught in notebook 05.
+    """The weighted mean squared error of a network at times ``t`` (B,), a number a sample, (B,). Notebook 05.
 
     ``noise`` is standard Gaussian of the shape of ``x0`` (B, …); ``weight`` takes the log-SNR. A mean over a sample's
     dimensions, not a sum, so that it is comparable between sizes.
@@ -106,9 +107,7 @@ def prior(schedule: Schedule, x: Tensor) -> Gaussian:
 
 
 @torch.no_grad()
-def bound(
-    denoise: DenoiserLike, x0: Tensor, timesteps: int, generator: torch.Generator | None = None
-) -> Bound:
+def bound(denoise: DenoiserLike, x0: Tensor, timesteps: int, generator: torch.Generator | None = None) -> Bound:
     """The bound in its KL form: each term's x_t is drawn afresh from q(x_t | x_0), each KL is in closed form.
 
     x0: (B, …); T = ``timesteps`` at least 2. Unbiased, with little variance. Taught in notebook 03.
@@ -119,7 +118,7 @@ def bound(
     end = q.marginal(x0, 1.0)
     first_term = Gaussian(end.mean, end.var.expand_as(x0)).kl(prior(q, x0)).flatten(1).sum(1)
     steps = []
-    for s, t in zip(times[1:-1], times[2:], strict=True):
+    for s, t in pairwise(times[1:]):
         x_t = q.marginal(x0, t).sample(generator)
         steps.append(step_kl(q, x_t, x0, denoise(x_t, t).x0, s, t))
     x_1 = q.marginal(x0, times[1]).sample(generator)
@@ -132,9 +131,7 @@ def bound(
 
 
 @torch.no_grad()
-def direct_bound(
-    denoise: DenoiserLike, x0: Tensor, timesteps: int, generator: torch.Generator | None = None
-) -> Tensor:
+def direct_bound(denoise: DenoiserLike, x0: Tensor, timesteps: int, generator: torch.Generator | None = None) -> Tensor:
     """The same bound as it is defined, log q(x_1…x_T | x_0) - log p(x_0…x_T) along simulated chains, in nats, (B,).
 
     No KL is taken in closed form, so it is noisier than :func:`bound` and has the same mean. Taught in notebook 03.
@@ -142,7 +139,7 @@ def direct_bound(
     q = denoise.schedule
     times = [i / timesteps for i in range(timesteps + 1)]
     chain, log_q = [x0], torch.zeros(len(x0)).to(x0)
-    for s, t in zip(times[:-1], times[1:], strict=True):
+    for s, t in pairwise(times):
         forward = q.transition(chain[-1], s, t)
         chain.append(forward.sample(generator))
         log_q = log_q + forward.log_prob(chain[-1]).flatten(1).sum(1)
@@ -155,7 +152,7 @@ def direct_bound(
 
 
 def nats_to_bits_per_dim(nats: Tensor | float, dimensions: int, *, levels: int | None = 256) -> Tensor | float:
-    """Nats of a whole sample to bits a dimension; data in [-1, 1] with ``levels`` grey levels, or ``None``: densities as they are.
+    """Nats of a whole sample to bits a dimension, for data in [-1, 1] of ``levels`` grey levels; None: as densities.
 
     A density in [-1, 1] becomes a probability of a grey level by the width of its bin, 2/levels: that adds
     log2(levels/2) bits a dimension. Taught in notebook 03.

@@ -18,7 +18,8 @@ So (x, y) is a 2×2 linear system in (x_0, eps):
     \begin{pmatrix} \alpha & \sigma \\ p & q \end{pmatrix}
     \begin{pmatrix} x_0 \\ \varepsilon \end{pmatrix}, \qquad \Delta = \alpha q - \sigma p,
 
-and its determinant Δ says where a target loses x_0 or eps: eps at alpha = 0, x0 at sigma = 0, v never. Taught in notebook 04.
+and its determinant Δ says where a target loses x_0 or eps: eps at alpha = 0, x0 at sigma = 0, v never.
+Taught in notebook 04.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ Target = Literal["x0", "eps", "v", "velocity"]
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """A denoiser's answer for x_t: its estimate of ``x0`` and of ``eps``, both (B, …), with x_t = alpha x0 + sigma eps."""
+    """A denoiser's answer for x_t = alpha x0 + sigma eps: its estimates of ``x0`` and ``eps``, both (B, …)."""
 
     x0: Tensor
     eps: Tensor

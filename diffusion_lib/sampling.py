@@ -1,18 +1,21 @@
 r"""Samplers: walks from noise to data, each step "from t to s", as generators over denoisers.
 
-What a sampler yields is the trajectory: ``list(ddim(...))`` is what a scrubber shows, ``*_, last = ddim(...)`` the result.
-With x̂_0, ε̂ the denoiser's answer at x_t, one step is
+What a sampler yields is the trajectory: ``list(ddim(...))`` is what a scrubber shows, ``*_, last = ddim(...)`` the
+result. With x̂_0, ε̂ the denoiser's answer at x_t, one step is
 
 .. math::
-    \text{ancestral}&: x_s \sim q(x_s \mid x_t, \hat x_0) && \text{Ho et al. 2020, algorithm 2} \\
-    \text{ddim}&: x_s = \alpha_s\hat x_0 + \sqrt{\sigma_s^2 - \eta^2 v}\;\hat\varepsilon + \eta\sqrt{v}\,z && \text{Song et al. 2021, eq. 12} \\
-    \text{euler}&: x_s = x_t + (s - t)(\alpha_t'\hat x_0 + \sigma_t'\hat\varepsilon) && \text{probability-flow ODE} \\
-    \text{heun}&: \text{ddim with the mean of both ends' } (\hat x_0, \hat\varepsilon) && \text{Karras et al. 2022, algorithm 1} \\
-    \text{dpmpp\_2m}&: x_s = \tfrac{\sigma_s}{\sigma_t}x_t - \alpha_s(e^{-h} - 1)\,\tilde x_0 && \text{Lu et al. 2022, algorithm 2}
+    \text{ancestral}&: x_s \sim q(x_s \mid x_t, \hat x_0) \\
+    \text{ddim}&: x_s = \alpha_s\hat x_0 + \sqrt{\sigma_s^2 - \eta^2 v}\;\hat\varepsilon + \eta\sqrt{v}\,z \\
+    \text{euler}&: x_s = x_t + (s - t)(\alpha_t'\hat x_0 + \sigma_t'\hat\varepsilon) \\
+    \text{heun}&: \text{ddim with the mean of both ends' } (\hat x_0, \hat\varepsilon) \\
+    \text{dpmpp\_2m}&: x_s = \tfrac{\sigma_s}{\sigma_t}x_t - \alpha_s(e^{-h} - 1)\,\tilde x_0
 
-v is the posterior's variance, h the step in log(alpha/sigma), and x̃_0 extrapolates the last two estimates. ddim and euler are
-of first order in the step, heun and dpmpp_2m of second. On one log-SNR grid all but euler give the same samples on every
-schedule: only sigma/alpha matters. Taught in notebooks 06 and 07.
+v is the posterior's variance, z fresh noise, h the step in log(alpha/sigma), and x̃_0 extrapolates the last two
+estimates. ddim and euler are of first order in the step, heun and dpmpp_2m of second. On one log-SNR grid all but euler
+give the same samples on every schedule: only sigma/alpha matters. Taught in notebooks 06 and 07.
+
+Sources: Ho et al. 2020, algorithm 2; Song et al. 2021 (DDIM), equation 12; Song et al. 2021 (SDE), the probability-flow
+ODE; Karras et al. 2022, algorithm 1; Lu et al. 2022 (DPM-Solver++), algorithm 2.
 """
 
 from __future__ import annotations
@@ -82,10 +85,8 @@ def ddim(
 
 
 @torch.no_grad()
-def euler(
-    denoise: DenoiserLike, x: Tensor, times: Sequence[float], *, cond: Tensor | None = None
-) -> Iterator[Step]:
-    """Follow dx/dt = alpha' x̂_0 + sigma' ε̂ along its tangent. On :class:`~diffusion_lib.schedules.Flow` it is ddim. Notebook 07."""
+def euler(denoise: DenoiserLike, x: Tensor, times: Sequence[float], *, cond: Tensor | None = None) -> Iterator[Step]:
+    """Follow dx/dt = alpha' x̂_0 + sigma' ε̂ along its tangent. On the flow schedule it is ddim. Notebook 07."""
     for t, s in pairwise(check_times(times)):
         found = denoise(x, t, cond)
         dalpha, dsigma = denoise.schedule.rates(t, x)
@@ -102,9 +103,10 @@ def heun(
     cond: Tensor | None = None,
     gauge: Callable[[Tensor, Tensor], Tensor] = torch.add,
 ) -> Iterator[Step]:
-    """Two denoiser calls a step (one in a step to sigma = 0): go ahead, look there, go again with the mean of both. Notebook 07.
+    """Go ahead, look there, go again with the mean of both answers: two denoiser calls a step. Notebook 07.
 
-    The step is straight in x / gauge(alpha, sigma): their sum works from alpha = 0 to sigma = 0; ``lambda a, s: a`` is EDM's.
+    A step to sigma = 0 takes one call. The step is straight in x / gauge(alpha, sigma): their sum works from alpha = 0
+    to sigma = 0; ``lambda alpha, sigma: alpha`` is EDM's.
     """
     q = denoise.schedule
     for t, s in pairwise(check_times(times)):
@@ -122,9 +124,7 @@ def heun(
 
 
 @torch.no_grad()
-def dpmpp_2m(
-    denoise: DenoiserLike, x: Tensor, times: Sequence[float], *, cond: Tensor | None = None
-) -> Iterator[Step]:
+def dpmpp_2m(denoise: DenoiserLike, x: Tensor, times: Sequence[float], *, cond: Tensor | None = None) -> Iterator[Step]:
     """Second order with one denoiser call a step: extrapolate the last two x̂_0 in log(alpha/sigma). Notebook 07.
 
     The first step, and a step to sigma = 0, are of first order (ddim).
@@ -168,7 +168,8 @@ def sample(
 ) -> Tensor:
     """``count`` new samples of the given ``shape``, (count, *shape), float32, made in batches. Taught in notebook 06.
 
-    ``times`` overrides ``steps`` even ones from 1 to 0. ``cond`` is (count,) labels. The same seed and batch give the same samples.
+    ``times`` overrides ``steps`` even ones from 1 to 0. ``cond`` is (count,) labels. The same seed and batch give the
+    same samples.
 
     Raises:
         ValueError: unknown sampler, or ``cond`` of another length than ``count``.
@@ -192,6 +193,7 @@ def sample(
             if cond is not None:
                 part = cond[first : first + batch].to(device)
             for step in SAMPLERS[sampler](denoise, x, times, cond=part, **options):
+                x = step.x
                 bar.update()
-            done.append(step.x)
+            done.append(x)
     return torch.cat(done)

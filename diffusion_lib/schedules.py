@@ -18,8 +18,9 @@ Three Gaussians follow from the two curves alone, whatever the schedule. With a 
     q(x_s \mid x_t, x_0) &= N\bigl(k\,x_t + (\alpha_s - k\,\alpha_t)\,x_0,\; \sigma_s^2 - k\,a\,\sigma_s^2\bigr),
     \quad k = a\,\sigma_s^2/\sigma_t^2 && \text{posterior}
 
-Sources: Ho et al. 2020 (DDPM), equations 2, 4, 6, 7; Kingma et al. 2021 (VDM), appendix A; Nichol & Dhariwal 2021 (cosine);
-Rombach et al. 2022 (scaled linear); Karras et al. 2022 (EDM); Liu et al. 2022 (rectified flow). Notebooks 01 and 02 teach it.
+Sources: Ho et al. 2020 (DDPM), equations 2, 4, 6, 7; Kingma et al. 2021 (VDM), appendix A; Nichol & Dhariwal 2021
+(cosine); Rombach et al. 2022 (scaled linear); Karras et al. 2022 (EDM); Liu et al. 2022 (rectified flow). Notebooks 01
+and 02 teach it.
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ class VariancePreserving(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(VariancePreserving):
-    """alpha(t) proportional to cos((t + s) / (1 + s) * pi / 2), with alpha(0) = 1 and no clipping (Nichol & Dhariwal 2021, eq. 17)."""
+    """alpha(t) ~ cos((t + s) / (1 + s) * pi / 2), alpha(0) = 1, not clipped (Nichol & Dhariwal 2021, equation 17)."""
 
     s: float = 0.008
 
@@ -194,7 +195,7 @@ class Cosine(VariancePreserving):
 
 @dataclass(frozen=True)
 class Flow(Schedule):
-    """alpha = 1 - t, sigma = t: the straight line of flow matching (Liu et al. 2022; Lipman et al. 2022). Notebook 10."""
+    """alpha = 1 - t, sigma = t: the straight line of flow matching (Liu et al. 2022; Lipman et al. 2022)."""
 
     def _alpha(self, t):
         return 1 - t
@@ -205,7 +206,7 @@ class Flow(Schedule):
 
 @dataclass(frozen=True)
 class Karras(Schedule):
-    """Variance exploding, alpha = 1; sigma rises from sigma_min to sigma_max as in Karras et al. 2022, eq. 5. Notebook 07."""
+    """Variance exploding, alpha = 1; sigma rises from sigma_min to sigma_max as in Karras et al. 2022, equation 5."""
 
     sigma_min: float = 0.002
     sigma_max: float = 80.0
@@ -360,9 +361,7 @@ def log_snr_times(schedule: Schedule, steps: int, start: float = 0.999, end: flo
     return [start, *inner, end]
 
 
-def timesteps(
-    total: int, steps: int, spacing: Literal["leading", "trailing", "linspace"] = "trailing"
-) -> list[float]:
+def timesteps(total: int, steps: int, spacing: Literal["leading", "trailing", "linspace"] = "trailing") -> list[float]:
     """``steps`` of ``total`` integer timesteps, as times i/T that fall strictly, ending with 0: ``steps`` + 1 numbers.
 
     The three spacings of common libraries (Lin et al. 2023, table 2). Only 'trailing' and 'linspace' start at t = 1;

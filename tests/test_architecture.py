@@ -41,7 +41,9 @@ def imports(path, parts):
                 yield module
 
 
-@pytest.mark.parametrize("path, parts", list(modules()), ids=lambda value: "/".join(value) if isinstance(value, tuple) else "")
+@pytest.mark.parametrize(
+    "path, parts", list(modules()), ids=lambda value: "/".join(value) if isinstance(value, tuple) else ""
+)
 def test_each_module_imports_only_from_the_floors_above(path, parts):
     floor = FLOORS.index(parts[0])
     for name in imports(path, parts):

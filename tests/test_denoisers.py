@@ -64,7 +64,12 @@ def test_a_prediction_is_made_in_evaluation_mode_and_the_mode_restored(training)
 @pytest.mark.parametrize(
     "schedule, predicts, t, message",
     [
-        (Flow(), "eps", 1.0, r"eps cannot recover x0 where alpha = 0 \(t = 1 of Flow\(\)\): start later, or predict 'v'"),
+        (
+            Flow(),
+            "eps",
+            1.0,
+            r"eps cannot recover x0 where alpha = 0 \(t = 1 of Flow\(\)\): start later, or predict 'v'",
+        ),
         (Cosine(), "eps", 1.0, r"eps cannot recover x0 where alpha = 0 \(t = 1 of Cosine\(s=0.008\)\)"),
         (LinearBeta(), "x0", 0.0, r"x0 cannot recover eps where sigma = 0 \(t = 0 of LinearBeta\("),
     ],

@@ -44,7 +44,9 @@ def test_the_simple_loss_is_not_the_bound():
     assert max(weights) / min(weights) > 10
 
 
-@pytest.mark.parametrize("schedule_, timesteps", [(CosineBeta(timesteps=64), 64), (LinearBeta(), 100), (Flow(), 32)], ids=repr)
+@pytest.mark.parametrize(
+    "schedule_, timesteps", [(CosineBeta(timesteps=64), 64), (LinearBeta(), 100), (Flow(), 32)], ids=repr
+)
 def test_the_terms_sum_to_the_direct_bound_and_lie_above_the_truth(schedule_, timesteps, line_mixture):
     generator = torch.Generator().manual_seed(3)
     n = 20_000
@@ -85,8 +87,7 @@ def test_a_worse_denoiser_has_a_higher_bound(line_mixture):
 
     x0 = line_mixture.sample(5000, torch.Generator().manual_seed(3))
     good, bad = (
-        bound(kind(line_mixture, Cosine()), x0, 32, torch.Generator().manual_seed(1)).total
-        for kind in (Exact, Worse)
+        bound(kind(line_mixture, Cosine()), x0, 32, torch.Generator().manual_seed(1)).total for kind in (Exact, Worse)
     )
     assert (bad - good).mean() > 4 * (bad - good).std() / 5000**0.5
 

@@ -69,7 +69,7 @@ def test_v_is_the_velocity_of_the_pure_cosine_path():
 def test_karras_network_output_is_minus_v():
     """EDM's F (Karras et al. 2022, equation 8, sigma_data = 1) is -v."""
     x0, eps = torch.randn(2, 6, 3, dtype=F64, generator=torch.Generator().manual_seed(0))
-    alpha, sigma, p, q = coefficients(Karras(), "v", torch.linspace(0.1, 0.9, 6), x0)
+    _, sigma, p, q = coefficients(Karras(), "v", torch.linspace(0.1, 0.9, 6), x0)
     skip, out = 1 / (1 + sigma**2), sigma / (1 + sigma**2).sqrt()
     network = (x0 - skip * (x0 + sigma * eps)) / out
     torch.testing.assert_close(network, -(p * x0 + q * eps), rtol=1e-9, atol=1e-9)

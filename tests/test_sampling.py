@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from diffusion_lib.denoisers import Clipped, Denoiser, Empirical, Exact
-from diffusion_lib.schedules import Cosine, Flow, Karras, LinearBeta, log_snr_times, uniform_times
 from diffusion_lib.sampling import SAMPLERS, ancestral, ddim, dpmpp_2m, euler, heun, sample
+from diffusion_lib.schedules import Cosine, Flow, Karras, LinearBeta, log_snr_times, uniform_times
 
 F64 = torch.float64
 
@@ -74,7 +74,15 @@ def test_ddim_with_eta_one_is_ancestral_in_mean_and_variance(schedule, mixture):
     """sigma² + c² = sigma_s²: the coefficients agree exactly, so with one generator the samples do."""
     x = torch.randn(100, 2, generator=torch.Generator().manual_seed(5), dtype=F64)
     a, b = (
-        last(f(Exact(mixture, schedule), x, uniform_times(10, 0.97, 0.05), generator=torch.Generator().manual_seed(1), **kw))
+        last(
+            f(
+                Exact(mixture, schedule),
+                x,
+                uniform_times(10, 0.97, 0.05),
+                generator=torch.Generator().manual_seed(1),
+                **kw,
+            )
+        )
         for f, kw in ((ancestral, {}), (ddim, {"eta": 1.0}))
     )
     torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
@@ -113,7 +121,9 @@ def test_a_data_set_of_one_point_comes_back_as_that_point(name, schedule):
 def test_the_last_step_draws_no_random_number(mixture):
     for sampler, kw in ((ancestral, {}), (ddim, {"eta": 1.0})):
         generator = torch.Generator().manual_seed(0)
-        steps = sampler(Exact(mixture, Cosine()), torch.randn(5, 2, dtype=F64), [1.0, 0.5, 0.0], generator=generator, **kw)
+        steps = sampler(
+            Exact(mixture, Cosine()), torch.randn(5, 2, dtype=F64), [1.0, 0.5, 0.0], generator=generator, **kw
+        )
         next(steps)
         before = generator.get_state()
         next(steps)
@@ -155,7 +165,9 @@ def test_a_sampler_leaves_its_input_and_the_global_random_state_alone(name, mixt
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-@pytest.mark.parametrize("times, message", [([1.0, 0.5, 0.5], "times must fall strictly"), ([0.0, 1.0], "fall strictly")])
+@pytest.mark.parametrize(
+    "times, message", [([1.0, 0.5, 0.5], "times must fall strictly"), ([0.0, 1.0], "fall strictly")]
+)
 def test_times_that_do_not_fall_are_refused(name, times, message, mixture):
     with pytest.raises(ValueError, match=message):
         list(SAMPLERS[name](Exact(mixture, Cosine()), torch.zeros(2, 2), times))
