@@ -162,7 +162,7 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], text: Mapping[str, st
 def writable(folder: str | Path) -> Path:
     """``folder``, made if need be. Raises OSError if nothing can be written there: better now than after the training."""
     folder = Path(folder)
-    probe = folder / ".writable"
+    probe = folder / f".writable.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")

@@ -162,11 +162,13 @@ def _train(denoiser: Denoiser, data: Dataset | Tensor, recipe: Recipe, folder, e
         return
     done = last.step if last else 0
     steps = range(done + 1, recipe.steps + 1)
-    for step in tqdm(steps, initial=done, total=recipe.steps, leave=False, disable=not (progress and rank == 0)):
+    bar = tqdm(steps, initial=done, total=recipe.steps, leave=False, disable=not (progress and rank == 0))
+    for step in bar:
         x0, t, noise, cond = draw(x, labels, recipe, step)  # of all processes; this one takes every ranks-th
         mine = slice(rank, None, ranks)
+        labelled = None if cond is None else cond[mine].to(device)
         with autocast:
-            each = loss(parallel, x0[mine].to(device), t[mine], noise[mine].to(device), None if cond is None else cond[mine].to(device))
+            each = loss(parallel, x0[mine].to(device), t[mine], noise[mine].to(device), labelled)
         losses = engine.gather(each.detach()).reshape(ranks, -1).T.flatten().cpu()
         check_finite("loss", losses.mean().item(), step, recipe, path)
 
@@ -178,6 +180,7 @@ def _train(denoiser: Denoiser, data: Dataset | Tensor, recipe: Recipe, folder, e
         optimizer.step()
         average.update_parameters(net)
 
+        bar.set_postfix(loss=f"{losses.mean():.3f}", refresh=False)
         last = Progress(step, losses.mean().item(), grad_norm, recipe.rate(step), averaged, losses, t)
         saved = keep and (step % every == 0 or step == recipe.steps)
         if saved:
