@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from diffusion_lib.denoisers import Clipped, Denoiser, Empirical, Exact
-from diffusion_lib.sampling import SAMPLERS, ancestral, ddim, dpmpp_2m, euler, heun, sample
+from diffusion_lib.sampling import SAMPLERS, ancestral, ddim, dpmpp_2m, euler, heun, sample, slerp
 from diffusion_lib.schedules import Cosine, Flow, Karras, LinearBeta, log_snr_times, uniform_times
 
 F64 = torch.float64
@@ -232,3 +232,24 @@ def test_log_snr_steps_work_in_every_sampler(mixture):
     times = log_snr_times(Cosine(), 12)
     for sampler in SAMPLERS.values():
         assert last(sampler(Exact(mixture, Cosine()), torch.randn(50, 2, dtype=F64), times)).isfinite().all()
+
+
+def test_slerp_keeps_the_norm_and_the_straight_line_does_not():
+    a, b = torch.randn(2, 8, 3, 32, 32, dtype=F64, generator=torch.Generator().manual_seed(0))
+    norms = torch.stack([slerp(a, b, w).flatten(1).norm(dim=1) for w in torch.linspace(0, 1, 11).tolist()])
+    low, high = norms[[0, -1]].amin(0), norms[[0, -1]].amax(0)
+    # two noises are nearly, not exactly, of one length and at a right angle: 1/sqrt(2 D) = 1.3 % each
+    assert (norms > low * (1 - 0.03)).all() and (norms < high * (1 + 0.03)).all()
+    assert ((a + b) / 2).flatten(1).norm(dim=1).max() < 0.8 * low.min()
+    torch.testing.assert_close(slerp(a, b, 0.0), a)
+    torch.testing.assert_close(slerp(a, b, 1.0), b)
+
+
+def test_slerp_on_the_unit_circle_is_an_even_rotation():
+    a, b = torch.tensor([[1.0, 0.0]], dtype=F64), torch.tensor([[0.0, 1.0]], dtype=F64)
+    for w in (0.25, 0.5, 0.9):
+        expected = torch.tensor([[math.cos(w * math.pi / 2), math.sin(w * math.pi / 2)]], dtype=F64)
+        torch.testing.assert_close(slerp(a, b, w), expected)
+    torch.testing.assert_close(slerp(a, 2 * a, 0.5), 1.5 * a)  # parallel: the straight line
+    weights = torch.tensor([0.0, 1.0], dtype=F64)
+    torch.testing.assert_close(slerp(a.repeat(2, 1), b.repeat(2, 1), weights), torch.cat([a, b]))
