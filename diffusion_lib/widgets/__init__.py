@@ -8,6 +8,7 @@
     widgets.Curves(times, {"exact": y, "estimated": (y2, error)}, log_y=True)
     widgets.Points(times, clouds, density=f, field=g, paths=8)          # 2-D; clouds (N, B, 1): histograms
     widgets.Gaussians(times, (mean, var), (mean2, var2))                # two densities and their KL
+    widgets.explore_schedule(x0, noise)                                 # a workbench: choose a beta table, drag time
     widgets.link(a, b); widgets.row(a, b); widgets.column(a, b)
 
 Each has `t`, the time asked for, and `index`, the frame nearest to it: set them, `observe` them, or `jslink` them. Each
@@ -16,10 +17,11 @@ something computed anew feeds the widget that is already on the page. `alt` says
 """
 
 from .curves import Curves
+from .explore import explore_schedule
 from .frames import Frames, Noising
 from .gaussians import Gaussians
 from .layout import column, link, row
 from .points import Points
 from .trajectories import scrub
 
-__all__ = ["Curves", "Frames", "Gaussians", "Noising", "Points", "column", "link", "row", "scrub"]
+__all__ = ["Curves", "Frames", "Gaussians", "Noising", "Points", "column", "explore_schedule", "link", "row", "scrub"]

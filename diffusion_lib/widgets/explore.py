@@ -1,0 +1,106 @@
+"""A workbench for schedules, made of the course's widgets and plain ipywidgets: `explore_schedule`.
+
+The controls choose a beta table; every change computes its curves anew and feeds them to widgets that are
+already on the page. All are linked in time, and the pictures follow in the browser: x_t = alpha(t) x0 + sigma(t) noise.
+"""
+
+import html
+
+import ipywidgets
+import torch
+from torch import Tensor
+
+from ..schedules import BetaTable, CosineBeta, LinearBeta, ScaledLinearBeta, SigmoidBeta
+from .base import number
+from .curves import Curves
+from .frames import Noising
+from .layout import column, link, row
+
+FAMILIES = {"linear": LinearBeta, "scaled linear": ScaledLinearBeta, "sigmoid": SigmoidBeta, "cosine": CosineBeta}
+MOST = 200  # places in time; a table of more timesteps is read at as many of them
+
+
+def curves_of(schedule: BetaTable) -> dict[str, Tensor]:
+    """What the workbench shows of a schedule, each (N,): times, timesteps i, alpha, sigma, alpha_bar, log_snr."""
+    total = schedule.timesteps
+    steps = torch.linspace(0, total, min(total, MOST) + 1, dtype=torch.float64).round()
+    t = steps / total
+    return {"times": t, "steps": steps, "alpha": schedule.alpha(t), "sigma": schedule.sigma(t),
+            "alpha_bar": schedule.alpha_bar(t), "log_snr": schedule.log_snr(t)}
+
+
+def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
+    """Choose a family, T and the ends of beta; drag time; pictures x0 (B, C, H, W) follow. Notebook 01.
+
+    The box has `.family`, `.timesteps`, `.start` and `.end` (the controls), `.schedule` (the last one that could be
+    made), `.said` (its terminal SNR, or what was wrong) and `.pictures`, `.shares`, `.clock` (the linked widgets).
+
+    Raises ValueError where x0 and noise differ in shape.
+    """
+    wide = {"style": {"description_width": "6em"}, "layout": {"width": "24em"}}
+    family = ipywidgets.Dropdown(options=list(FAMILIES), description="family", **wide)
+    timesteps = ipywidgets.SelectionSlider(
+        options=[10, 20, 50, 100, 150, 200, 300, 500, 1000], value=1000, description="T", **wide)
+    fine = {"step": 0.05, "readout_format": ".2g", **wide}
+    start = ipywidgets.FloatLogSlider(1e-4, min=-5, max=-1, description="first beta", **fine)
+    end = ipywidgets.FloatLogSlider(0.02, min=-3, max=0, description="last beta", **fine)
+    said = ipywidgets.HTML(layout={"width": "24em"})
+
+    def chosen() -> BetaTable:
+        ends = {} if family.value == "cosine" else {"start": start.value, "end": end.value}
+        return FAMILIES[family.value](timesteps.value, **ends)
+
+    def shown(schedule: BetaTable) -> tuple[tuple, tuple, tuple]:
+        """The positional arguments and the options of each widget's `update`."""
+        c = curves_of(schedule)
+        at = [f"{i:.0f} of {schedule.timesteps}" for i in c["steps"].tolist()]
+        signal = {"signal ᾱ": c["alpha_bar"], "noise 1 − ᾱ": 1 - c["alpha_bar"]}
+        final = number(schedule.snr(1.0).item())
+        return (
+            ((c["times"], signal), {"values": {"timestep": at},
+             "alt": "The share of the signal falls from 1 towards 0 over time; the share of the noise rises from 0."}),
+            ((c["times"][1:], {"log-SNR": c["log_snr"][1:]}),
+             {"alt": f"The log-SNR falls over time and ends at {c['log_snr'][-1]:.1f}, where the SNR is {final}."}),
+            (((c["alpha"], c["sigma"]),), {"times": c["times"], "values": {"timestep": at},
+             "alt": f"Pictures fade into noise from left to right; at the end the SNR is {final}."}),
+        )
+
+    schedule = chosen()
+    (signal, signal_options), (clock, clock_options), ((rates,), picture_options) = shown(schedule)
+    shares = Curves(*signal, **signal_options, y_label="share of the variance", y_range=(0, 1), width=340, height=230)
+    clock = Curves(*clock, **clock_options, y_label="log-SNR", y_range=(-22, 12), width=340, height=230)
+    pictures = Noising(x0, noise, *rates, **picture_options, size=300)
+    parts = shares, clock, pictures
+
+    def report(schedule: BetaTable) -> str:
+        betas = schedule.betas()
+        return (f"terminal SNR {number(schedule.snr(1.0).item())}, betas from {number(betas[0].item(), 2)} "
+                f"to {number(betas[-1].item(), 2)}")
+
+    def follow(_: object = None) -> None:
+        start.disabled = end.disabled = family.value == "cosine"
+        try:
+            box.schedule = chosen()
+        except ValueError as error:
+            said.value = html.escape(f"No such schedule: {error}. The curves below are the last one's.")
+            return
+        said.value = report(box.schedule)
+        for part, (arguments, options) in zip(parts, shown(box.schedule), strict=True):
+            part.update(*arguments, **options)
+
+    def other_family(_: object) -> None:
+        usual = FAMILIES[family.value]()
+        if family.value != "cosine":
+            start.value, end.value = usual.start, usual.end
+        follow()
+
+    controls = column(family, timesteps, start, end, said)
+    box = column(row(controls, pictures), row(shares, clock))
+    box.family, box.timesteps, box.start, box.end, box.said = family, timesteps, start, end, said
+    box.shares, box.clock, box.pictures = parts
+    box.schedule, said.value = schedule, report(schedule)
+    box.links = link(shares, clock, pictures)
+    family.observe(other_family, "value")
+    for control in (timesteps, start, end):
+        control.observe(follow, "value")
+    return box
