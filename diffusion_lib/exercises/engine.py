@@ -14,7 +14,8 @@ import numbers
 import os
 import types
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -159,7 +160,7 @@ def draws(exercise: Exercise) -> tuple[Draw, ...]:
     first_seed = zlib.crc32(exercise.id.encode())
     found: list[Draw] = []
     together: set[tuple[int, int]] = set()
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _defaults():
         while len(found) < DRAWS or (together and len(found) < MOST_DRAWS):
             arguments = functools.partial(_arguments, exercise, first_seed + len(found))
             draw = Draw(
@@ -179,8 +180,21 @@ def draws(exercise: Exercise) -> tuple[Draw, ...]:
     return tuple(found)
 
 
+@contextmanager
+def _defaults() -> Iterator[None]:
+    """Torch as it is when freshly imported, whatever the notebook has set."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"), torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
 def _arguments(exercise: Exercise, seed: int) -> tuple:
-    return exercise.inputs(torch.Generator().manual_seed(seed))
+    with _defaults():
+        return exercise.inputs(torch.Generator().manual_seed(seed))
 
 
 def _exact(exercise: Exercise, function: Callable, arguments: tuple) -> tuple:
