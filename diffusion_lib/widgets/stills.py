@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 INK, FAINT = (33, 33, 33), (105, 105, 105)
+PAGE = 1000  # pixels; a wider still would be shrunk until nothing can be read
 COLOURS = [(0, 102, 166), (194, 78, 0), (0, 117, 90), (154, 63, 125), (85, 85, 85), (138, 109, 0)]
 DASHES = [(), (7, 4), (2, 3), (9, 3, 2, 3), (12, 4), (4, 4)]
 
@@ -63,8 +64,13 @@ def strip(columns: list[str], rows: list[tuple[str, list[np.ndarray]]], alt: str
 
 
 def beside(pictures: list[bytes], alt: str, *, down: bool) -> bytes:
-    """Several stills as one, side by side or one below the other."""
-    return png(stack([Image.open(io.BytesIO(one)).convert("RGB") for one in pictures], down=down), alt)
+    """Several stills as one: one below the other, or side by side in lines no wider than a page."""
+    lines: list[list[Image.Image]] = [[]]
+    for picture in (Image.open(io.BytesIO(one)).convert("RGB") for one in pictures):
+        if lines[-1] and (down or sum(p.width for p in lines[-1]) + picture.width > PAGE):
+            lines.append([])
+        lines[-1].append(picture)
+    return png(stack([side_by_side(line) for line in lines], down=True), alt)
 
 
 def bundle(widget: object) -> tuple[dict, dict]:
@@ -180,8 +186,16 @@ class Plot:
             self.draw.text((left, top - 4 * z), self.plot["yLabel"], INK, font=font(12 * z), anchor="ld")
 
     def line(self, x: object, y: object, colour: tuple, dash: tuple) -> None:
-        """A line through the points that are on the plot's axes; a gap where they are not finite."""
+        """A line, cut off at the plot's frame; a gap where it is not finite."""
         px, py = self.place(x, y)
+        whole, frame = self.sheet, tuple(int(v) for v in self.box)
+        self.sheet = whole.copy()
+        self.draw = ImageDraw.Draw(self.sheet, "RGBA")
+        self._runs(px, py, colour, dash)
+        whole.paste(self.sheet.crop(frame), frame)
+        self.sheet, self.draw = whole, ImageDraw.Draw(whole, "RGBA")
+
+    def _runs(self, px: np.ndarray, py: np.ndarray, colour: tuple, dash: tuple) -> None:
         run: list = []
         for spot in [*zip(px, py, strict=True), (np.nan, np.nan)]:
             if np.isfinite(spot).all():
