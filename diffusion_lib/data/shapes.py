@@ -185,20 +185,21 @@ def _draw(attributes: Tensor, size: int, generator: torch.Generator) -> Tensor:
     area = (low + (high - low) * area) * size**2  # in pixels
     unit_area, unit_radius = torch.tensor([shape[1:] for shape in SHAPES.values()])[attributes[:, 0]].T
     scale = (area / unit_area).sqrt()  # pixels per unit of the shape
-    margin = unit_radius * scale + 0.5  # keeps the whole shape inside
+    margin = unit_radius * scale + 1  # keeps the whole shape inside, and its soft edge
     centre_x, centre_y = (margin + (size - 2 * margin) * place for place in (column, row))
     cos, sin = (2 * math.pi * turn).cos() / scale, (2 * math.pi * turn).sin() / scale
     front, back = (2 * _table(t)[attributes[:, i]] - 1 for t, i in ((COLOURS, 1), (BACKGROUNDS, 3)))
 
     pictures = torch.empty(len(attributes), 3, size, size)
     pixel = torch.arange(size) + 0.5
-    for number, (distance, _, _) in enumerate(SHAPES.values()):
+    for number, (distance, _, radius) in enumerate(SHAPES.values()):
         for i in (attributes[:, 0] == number).nonzero()[:, 0].split(256):  # small batches stay in the cache
             across, down = pixel - centre_x[i, None], pixel - centre_y[i, None]  # (n, size) each
             c, s = cos[i, None, None], sin[i, None, None]
             x = c * across[:, None, :] + s * down[:, :, None]  # turned into the shape's own frame
             y = c * down[:, :, None] - s * across[:, None, :]
-            coverage = (0.5 - distance(x, y) * scale[i, None, None]).clamp(0, 1)
+            d = torch.maximum(distance(x, y), torch.hypot(x, y) - radius)  # keeps soft tips within the circle
+            coverage = (0.5 - d * scale[i, None, None]).clamp(0, 1)
             pictures[i] = torch.lerp(back[i, :, None, None], front[i, :, None, None], coverage[:, None])
     return pictures
 

@@ -1,0 +1,599 @@
+"""Data: exact where the answer is known (moments, areas, captions), true file formats, and every fault with its message."""
+
+import gzip
+import hashlib
+import math
+import pickle
+import socket
+import struct
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from diffusion_lib import data
+from diffusion_lib.data import points, shapes
+from PIL import Image
+from torch.utils.data import DataLoader
+
+OFFLINE = ["mixture", "mixture_1d", "moons", "swiss_roll", "rings", "checkerboard", "digits", "shapes"]
+
+
+def load_few(name, **options):
+    return data.load(name, count=300, **options)
+
+
+# --- every data set ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", OFFLINE)
+def test_every_set_keeps_its_promises(name):
+    few = load_few(name)
+    assert few.name == name and len(few) == 300 and few.x.dtype == torch.float32 and few.x.isfinite().all()
+    if few.is_images:
+        assert few.x.min() >= -1 and few.x.max() <= 1 and few.x.min() < -0.8  # not [0, 1]
+    if few.labels is not None:
+        assert few.labels.dtype == torch.int64 and few.labels.unique().tolist() == list(range(len(few.classes)))
+
+
+@pytest.mark.parametrize("name", OFFLINE)
+def test_the_seed_decides(name):
+    again = load_few(name)
+    state = torch.get_rng_state()
+    first = load_few(name)
+    assert torch.equal(first.x, again.x)
+    assert torch.equal(state, torch.get_rng_state())  # nothing is drawn from global state
+    assert not torch.equal(first.x, load_few(name, seed=1).x)
+    assert not torch.equal(first.x, load_few(name, train=False).x)
+
+
+@pytest.mark.parametrize("name", OFFLINE)
+def test_training_and_test_part_share_nothing(name):
+    train, test = ({tuple(row.tolist()) for row in load_few(name, train=part).x.flatten(1)} for part in (True, False))
+    assert not train & test
+
+
+@pytest.mark.parametrize("name", OFFLINE)
+def test_a_data_loader_can_use_it(name):
+    few = load_few(name)
+    x, label = next(iter(DataLoader(few, batch_size=7)))
+    assert torch.equal(x, few.x[:7]) and label.dtype == torch.int64
+    assert torch.equal(label, few.labels[:7] if few.labels is not None else torch.full((7,), -1))
+    x, label = few[2:5]
+    assert len(x) == len(label) == 3
+    assert sum(1 for _ in few) == 300  # stops at the end
+
+
+@pytest.mark.parametrize("text", ["load('rings', count=20)", "load('digits', size=16, count=9, seed=3, train=False)",
+                                  "load('shapes', count=8, without=[('red',)]).split(0.5, seed=2)[1]",
+                                  "load('moons', count=9).subset([4, 2])", "load('moons', count=9).subset(slice(None, 5, None))"])
+def test_repr_makes_it_again(text):
+    made = eval(text, {"load": data.load, "slice": slice})
+    assert repr(made) == text
+    again = eval(repr(made), {"load": data.load, "slice": slice})
+    assert torch.equal(again.x, made.x)
+
+
+def test_str_describes():
+    assert str(data.load("shapes", count=5)) == "shapes: 5 pictures 3 × 32 × 32, 6 classes"
+    assert str(data.load("swiss_roll", count=5)) == "swiss_roll: 5 points in 2-D"
+
+
+def test_split_and_subset_keep_rows_together():
+    all_shapes = data.load("shapes", count=50)
+    parts = all_shapes.split(0.7, seed=4)
+    assert [len(part) for part in parts] == [35, 15]
+    rows = {tuple(row.tolist()) for part in parts for row in part.x.flatten(1)}
+    assert rows == {tuple(row.tolist()) for row in all_shapes.x.flatten(1)}
+    assert not torch.equal(parts[0].x, all_shapes.x[:35])  # shuffled
+    for part in (*parts, all_shapes.subset(all_shapes.labels == 3), all_shapes.subset([7, 2])):
+        assert torch.equal(shapes.recognise(part.x), part.attributes)
+        assert torch.equal(part.labels, part.attributes[:, 0])
+        assert part.captions == shapes.caption(part.attributes)
+    assert torch.equal(all_shapes.subset([7, 2]).x, all_shapes.x[[7, 2]])
+
+
+# --- range and display ---------------------------------------------------------------------------------------
+
+
+def test_to_uint8_undoes_the_transform():
+    every_byte = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    x = data.pictures.transform()(Image.fromarray(every_byte))
+    assert x.shape == (1, 16, 16) and x.min() == -1 and x.max() == 1
+    assert torch.equal(data.to_uint8(x)[0], torch.from_numpy(every_byte))
+
+
+def test_to_unit_ends_and_cuts_off():
+    assert data.to_unit(torch.tensor([-3.0, -1, 0, 1, 2])).tolist() == [0, 0, 0.5, 1, 1]
+
+
+@pytest.mark.parametrize("low, high", [(-1.01, 0), (-1, 1.01), (0, 255)])
+def test_pixels_outside_are_refused(low, high):
+    x = torch.linspace(low, high, 2 * 3 * 4 * 4).reshape(2, 3, 4, 4)
+    with pytest.raises(ValueError, match=r"outside \[-1, 1\].*Normalize"):
+        data.Dataset("mine", x)
+
+
+def test_pixels_from_0_to_1_are_suspected():
+    x = torch.linspace(0, 1, 32).reshape(2, 1, 4, 4)
+    with pytest.warns(UserWarning, match="no pixel lies below 0.*Normalize"):
+        data.Dataset("mine", x)
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"x": torch.zeros(3, 4, 4)}, "x has shape"), ({"x": torch.zeros(0, 2)}, "at least one row"),
+    ({"x": torch.zeros(3, 2).double()}, "float32"), ({"x": torch.full((3, 2), math.nan)}, "NaN"),
+    ({"labels": torch.zeros(2, dtype=torch.int64), "classes": ("a",)}, "2 labels for 3 examples"),
+    ({"labels": torch.tensor([0, 1, 2]), "classes": ("a", "b")}, "labels .*from 0 to 2.*from 0 to 1"),
+    ({"labels": torch.tensor([0, 1, -2]), "classes": ("a", "b")}, "labels .*from -2 to 1"),
+    ({"labels": torch.zeros(3), "classes": ("a",)}, "int64"), ({"captions": ("one",)}, "1 captions for 3")])
+def test_what_does_not_fit_together_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        data.Dataset(**({"name": "mine", "x": torch.zeros(3, 2)} | change))
+
+
+# --- points --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", points.NAMES)
+def test_points_have_mean_0_and_variance_1(name):
+    n = 40_000
+    x = data.load(name, count=n).x.double()
+    squares = (x**2).mean(1)
+    # five standard errors of a mean, from the sample itself: one false alarm in two million
+    assert (x.mean(0).abs() < 5 * x.std(0) / n**0.5).all()
+    assert abs(squares.mean() - 1) < 5 * squares.std() / n**0.5
+
+
+@pytest.mark.parametrize("name", ["mixture", "mixture_1d"])
+def test_mixtures_are_exact(name):
+    drawn = data.load(name, count=40_000)
+    exact = drawn.mixture
+    assert exact.mean.abs().max() < 1e-12 and abs(exact.covariance.diagonal().mean() - 1) < 1e-12  # float64 rounding
+    share = drawn.labels.bincount() / len(drawn)
+    assert ((share - exact.weights).abs() < 5 * (exact.weights * (1 - exact.weights) / len(drawn)).sqrt()).all()
+    for k, (mean, variance) in enumerate(zip(exact.means, exact.variances, strict=True)):
+        mine = drawn.x[drawn.labels == k].double()
+        assert ((mine.mean(0) - mean).abs() < 5 * (variance / len(mine)).sqrt()).all()
+        assert ((mine.var(0) - variance).abs() < 5 * variance * (2 / len(mine)) ** 0.5).all()
+    # the labels are of use: the component that is likeliest a posteriori is nearly always the one drawn from
+    assert (exact.responsibilities(drawn.x.double()).argmax(1) == drawn.labels).float().mean() > 0.98
+
+
+def test_rings_lie_on_their_radii():
+    rings = data.load("rings", count=3000)
+    radius = rings.x.norm(dim=1)
+    middle = torch.stack([radius[rings.labels == k].mean() for k in range(3)])
+    ratio = middle / middle[2]
+    assert torch.allclose(ratio, torch.tensor([0.6, 1.3, 2.0]) / 2, atol=0.01)  # 5 standard errors are 0.006
+
+
+def test_checkerboard_leaves_the_white_squares_empty():
+    square = (data.load("checkerboard", count=4000).x * math.sqrt(16 / 12) + 2).clamp(0, 3.999).long()
+    assert (square.sum(1) % 2 == 0).all()
+    assert len(square.unique(dim=0)) == 8
+
+
+def test_moons_do_not_touch():
+    moons = data.load("moons", count=2000)
+    assert torch.cdist(moons.x[moons.labels == 0], moons.x[moons.labels == 1]).min() > 0.05
+
+
+# --- digits --------------------------------------------------------------------------------------------------
+
+
+def test_digits_are_all_there_and_exact():
+    from sklearn.datasets import load_digits
+
+    train, test = data.load("digits"), data.load("digits", train=False)
+    assert len(train) + len(test) == 1797 and train.shape == (1, 8, 8)
+    share = test.labels.bincount() / (train.labels.bincount() + test.labels.bincount())
+    assert ((share > 0.19) & (share <= 0.20)).all()  # a fifth of every class
+    rows = torch.cat([train.x, test.x]).flatten(1)
+    true = torch.from_numpy(load_digits().data).float() / 8 - 1
+    assert sorted(map(tuple, rows.tolist())) == sorted(map(tuple, true.tolist()))
+
+
+def test_digits_at_another_size():
+    assert data.load("digits", size=16, count=4).x.shape == (4, 1, 16, 16)
+
+
+# --- shapes --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [24, 32, 64])
+def test_every_attribute_can_be_measured(size):
+    pictures = data.load("shapes", size=size, count=600, seed=5)
+    wrong = (shapes.recognise(pictures.x) != pictures.attributes).sum(0).tolist()
+    assert wrong[1:] == [0, 0, 0] and wrong[0] <= 0.01 * 600  # some small shapes are ambiguous at 24 pixels
+
+
+def test_attributes_survive_noise():
+    pictures = data.load("shapes", count=600)
+    noise = 0.1 * torch.randn(pictures.x.shape, generator=torch.Generator().manual_seed(0))
+    right = (shapes.recognise(pictures.x + noise) == pictures.attributes).float().mean(0)
+    assert (right > 0.99).all()
+
+
+@pytest.mark.parametrize("shape", shapes.VOCABULARY["shape"])
+@pytest.mark.parametrize("size_word", shapes.VOCABULARY["size"])
+def test_size_means_area_whatever_the_shape(shape, size_word):
+    attributes = shapes.attributes_of(f"a {size_word} red {shape} on a dark background").repeat(200, 1)
+    red = shapes.draw(attributes, size=64)[:, 0]
+    coverage = (red - red.amin((1, 2), keepdim=True)) / (2 * 0.90 - 2 * 0.05)  # red channel: 0.05 to 0.90
+    share = coverage.mean((1, 2))
+    low, high = shapes.SIZES[size_word]
+    # antialiased corners are a little off: at most 4 % of the area
+    assert share.min() > low * 0.96 and share.max() < high * 1.04
+    assert share.max() - share.min() > 0.5 * (high - low)  # and the area varies
+
+
+@pytest.mark.parametrize("shape", shapes.VOCABULARY["shape"])
+def test_drawing_agrees_with_counting_points(shape):
+    """The antialiased coverage against brute force: 32 × 32 points in each pixel, in or out."""
+    distance, area, radius = shapes.SHAPES[shape]
+    pixel, fine, scale = 16, 32, 5.0
+
+    def centres(n):
+        return ((torch.arange(n) + 0.5) / n - 0.5) * pixel / scale
+
+    y, x = torch.meshgrid(centres(pixel), centres(pixel), indexing="ij")
+    smooth = (0.5 - torch.maximum(distance(x, y), x.hypot(y) - radius) * scale).clamp(0, 1)
+    y, x = torch.meshgrid(centres(pixel * fine), centres(pixel * fine), indexing="ij")
+    inside = (distance(x, y) < 0).float()
+    counted = inside.reshape(pixel, fine, pixel, fine).mean((1, 3))
+    if radius * scale < pixel / 2:
+        assert abs(inside.mean() * (pixel / scale) ** 2 - area) < 0.02 * area  # the stated area is the true one
+        assert (x.hypot(y)[inside > 0]).max() <= radius  # and the stated circle holds it
+    assert (smooth - counted).abs().max() < 0.35  # sharp corners
+    assert (smooth - counted).abs().mean() < 0.01
+
+
+def test_shapes_stay_inside_and_go_everywhere():
+    x = data.load("shapes", count=2000).x
+    frame = torch.cat([x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]], -1)
+    assert (frame - frame.median(-1, keepdim=True).values).abs().max() < 1e-5  # the border is all background
+    drawn = (x != x[..., :1, :1]).any(1).float().mean(0)
+    assert drawn[4:-4, 4:-4].min() > 0.01  # only the corners are out of reach
+    assert min(drawn[2].max(), drawn[-3].max(), drawn[:, 2].max(), drawn[:, -3].max()) > 0.01
+
+
+def test_edges_are_antialiased():
+    """Between one flat colour and another there are many shades."""
+    few = data.load("shapes", count=200)
+    shades = [len(picture.flatten(1).T.unique(dim=0)) for picture in few.x]
+    assert min(shades) > 15
+
+
+def test_captions_there_and_back():
+    every = shapes.combinations()
+    assert len(every) == 6 * 6 * 2 * 2
+    captions = shapes.caption(every)
+    assert len(set(captions)) == len(every) and "a small red star on a dark background" in captions
+    assert torch.equal(shapes.attributes_of(captions), every)
+    star = shapes.attributes_of("A small red star on a dark background")
+    assert [words[i] for words, i in zip(shapes.VOCABULARY.values(), star[0].tolist(), strict=True)] == [
+        "star", "red", "small", "dark"]
+
+
+def test_what_was_asked_for_is_drawn():
+    every = shapes.combinations()
+    assert torch.equal(shapes.recognise(shapes.draw(every, seed=3)), every)
+    assert torch.equal(shapes.draw(every, seed=3), shapes.draw(every, seed=3))
+    assert not torch.equal(shapes.draw(every, seed=3), shapes.draw(every, seed=4))
+
+
+def test_held_out_combinations_never_appear_and_the_others_evenly():
+    count = 20_000
+    held = data.load("shapes", count=count, size=16, without=[("red", "star"), ("large", "blue")])
+    assert not any("red star" in caption or "large blue" in caption for caption in held.captions)
+    kinds, times = held.attributes.unique(dim=0, return_counts=True)
+    left = 144 - 4 - 12
+    assert len(kinds) == left
+    chi2 = ((times - count / left) ** 2 / (count / left)).sum()
+    assert abs(chi2 - (left - 1)) < 5 * (2 * (left - 1)) ** 0.5  # five standard deviations of chi²
+    assert shapes.having(held.attributes, ("red",)).any() and shapes.having(held.attributes, ("star",)).any()
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: data.load("shapes", without=[("pink", "star")]), "'pink' describes no shape.*red, yellow"),
+    (lambda: data.load("shapes", without=["red star"]), r"must be a tuple.*\('red', 'star'\)"),
+    (lambda: data.load("shapes", without=[("small",), ("large",)]), "leaves no combination"),
+    (lambda: data.load("shapes", size=8), "size=8 must be .* at least 16"),
+    (lambda: shapes.attributes_of("a red star"), "is no caption: write"),
+    (lambda: shapes.attributes_of("a small red dog on a dark background"), "'dog' is no shape: choose one of circle"),
+    (lambda: shapes.attributes_of("a red small star on a dark background"), "'small' is no colour"),
+    (lambda: shapes.draw(torch.tensor([[0, 0, 0, 2]])), r"the limits are 0 and \[5, 5, 1, 1\]"),
+    (lambda: shapes.draw(torch.zeros(2, 3).long()), r"\(N, 4\)"),
+    (lambda: shapes.draw(torch.zeros(2, 4).long(), size=4), "at least 16")])
+def test_wrong_words_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+# --- torchvision's sets, in their true formats ---------------------------------------------------------------
+
+
+def idx_file(array):
+    """An array of bytes in the idx format of MNIST: magic number with type and dimensions, sizes, bytes."""
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def write_mnist(folder, cls, monkeypatch, *, train=12, test=5):
+    """The four .gz files, as downloaded, with the checksums that torchvision is to expect of them."""
+    random, resources, truth = np.random.default_rng(0), [], {}
+    folder.mkdir(parents=True)
+    for (file, _), n in zip(cls.resources, (train, train, test, test), strict=True):
+        array = random.integers(0, 256, (n, 28, 28)) if "images" in file else np.arange(n) % 10
+        truth[file] = array.astype(np.uint8)
+        packed = gzip.compress(idx_file(truth[file]))
+        (folder / file).write_bytes(packed)
+        resources.append((file, hashlib.md5(packed).hexdigest()))
+    monkeypatch.setattr(cls, "resources", resources)
+    return truth
+
+
+def write_cifar(root, cls, monkeypatch):
+    """The seven pickles of CIFAR-10's python version, with their checksums."""
+    folder, random, truth = root / cls.base_folder, np.random.default_rng(1), {}
+    folder.mkdir(parents=True)
+
+    def write(file, content):
+        packed = pickle.dumps(content)
+        (folder / file).write_bytes(packed)
+        return hashlib.md5(packed).hexdigest()
+
+    sums = {}
+    for file in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
+        truth[file] = random.integers(0, 256, (4, 3072)).astype(np.uint8)
+        sums[file] = write(file, {"data": truth[file], "labels": [3, 0, 9, 1]})
+    names = "airplane automobile bird cat deer dog frog horse ship truck".split()
+    monkeypatch.setattr(cls, "meta", cls.meta | {"md5": write("batches.meta", {"label_names": names})})
+    monkeypatch.setattr(cls, "train_list", [[f, sums[f]] for f in sums if f != "test_batch"])
+    monkeypatch.setattr(cls, "test_list", [["test_batch", sums["test_batch"]]])
+    return truth
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.mark.parametrize("name, cls_name", [("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")])
+@pytest.mark.parametrize("train", [True, False])
+def test_mnist_from_its_files(name, cls_name, train, tmp_path, monkeypatch, no_network):
+    from torchvision import datasets
+
+    truth = write_mnist(tmp_path / cls_name / "raw", getattr(datasets, cls_name), monkeypatch)
+    loaded = data.load(name, root=tmp_path, train=train)  # unpacks what lies there; no network needed
+    part = "train" if train else "t10k"
+    assert loaded.x.shape == ((12 if train else 5), 1, 28, 28) and len(loaded.classes) == 10
+    assert np.array_equal(data.to_uint8(loaded.x)[:, 0].numpy(), truth[f"{part}-images-idx3-ubyte.gz"])
+    assert np.array_equal(loaded.labels.numpy(), truth[f"{part}-labels-idx1-ubyte.gz"])
+    again = data.load(name, root=tmp_path, train=train, download=False)
+    assert torch.equal(again.x, loaded.x)
+    assert data.load(name, root=tmp_path, train=train, size=32, count=3).x.shape == (3, 1, 32, 32)
+
+
+def test_mnist_names_its_classes():
+    from torchvision import datasets
+
+    assert [name.split(" - ")[0] for name in datasets.MNIST.classes] == list("0123456789")
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_cifar10_from_its_files(train, tmp_path, monkeypatch, no_network):
+    from torchvision import datasets
+
+    truth = write_cifar(tmp_path, datasets.CIFAR10, monkeypatch)
+    loaded = data.load("cifar10", root=tmp_path, train=train)
+    rows = np.concatenate([truth[f] for f in truth if f.startswith("data" if train else "test")])
+    assert loaded.shape == (3, 32, 32) and loaded.classes[3] == "cat"
+    assert np.array_equal(data.to_uint8(loaded.x).numpy(), rows.reshape(-1, 3, 32, 32))
+    assert loaded.labels[:4].tolist() == [3, 0, 9, 1]
+
+
+def test_count_chooses_by_seed(tmp_path, monkeypatch):
+    from torchvision import datasets
+
+    write_cifar(tmp_path, datasets.CIFAR10, monkeypatch)
+    every = data.load("cifar10", root=tmp_path)
+    some, others = (data.load("cifar10", root=tmp_path, count=8, seed=seed) for seed in (0, 1))
+    assert not torch.equal(some.x, others.x) and not torch.equal(some.x, every.x[:8])
+    for picture, label in some:
+        assert ((every.x == picture).flatten(1).all(1) & (every.labels == label)).sum() == 1
+    with pytest.raises(ValueError, match="count=21: cifar10 has 20 pictures"):
+        data.load("cifar10", root=tmp_path, count=21)
+
+
+def test_the_root_may_come_from_the_environment(tmp_path, monkeypatch, no_network):
+    from torchvision import datasets
+
+    write_cifar(tmp_path, datasets.CIFAR10, monkeypatch)
+    monkeypatch.setenv("DIFFUSION_DATA", str(tmp_path))
+    assert len(data.load("cifar10")) == 20
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
+def test_no_network_says_what_was_tried_and_what_works(name, tmp_path, no_network):
+    with pytest.raises(ConnectionError) as caught:
+        data.load(name, root=tmp_path / "data")
+    for part in (name, str(tmp_path), "Tried http", "unreachable", "'digits'", "'shapes'", "no network"):
+        assert part in str(caught.value)
+    assert socket.getdefaulttimeout() is None
+
+
+def test_a_silent_server_is_given_up(tmp_path, monkeypatch):
+    from torchvision import datasets
+
+    with socket.create_server(("127.0.0.1", 0)) as server:  # accepts and never answers
+        monkeypatch.setattr(datasets.CIFAR10, "url", f"http://127.0.0.1:{server.getsockname()[1]}/cifar.tar.gz")
+        monkeypatch.setattr(data.pictures, "PATIENCE", 0.2)
+        with pytest.raises(ConnectionError, match="timed out"):
+            data.load("cifar10", root=tmp_path)
+    assert socket.getdefaulttimeout() is None
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_without_download_says_where_it_looked(name, tmp_path):
+    with pytest.raises(FileNotFoundError, match="download=False.*'digits'"):
+        data.load(name, root=tmp_path, download=False)
+    assert not list(tmp_path.rglob("*.gz"))
+
+
+def test_a_damaged_copy_is_named(tmp_path, monkeypatch, no_network):
+    from torchvision import datasets
+
+    raw = tmp_path / "MNIST" / "raw"
+    write_mnist(raw, datasets.MNIST, monkeypatch)
+    data.load("mnist", root=tmp_path)
+    file = raw / "train-images-idx3-ubyte"
+    file.write_bytes(file.read_bytes()[:1000])  # as after a kill in the middle of unpacking
+    with pytest.raises(ValueError, match="is damaged.*Delete it"):
+        data.load("mnist", root=tmp_path)
+
+
+def test_a_changed_file_fails_its_checksum(tmp_path, monkeypatch, no_network):
+    from torchvision import datasets
+
+    write_cifar(tmp_path, datasets.CIFAR10, monkeypatch)
+    with (tmp_path / datasets.CIFAR10.base_folder / "data_batch_2").open("ab") as file:
+        file.write(b"!")
+    with pytest.raises(ConnectionError, match="no complete copy"):
+        data.load("cifar10", root=tmp_path)
+
+
+def test_a_root_that_is_a_file(tmp_path, no_network):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PermissionError, match="choose another root="):
+        data.load("mnist", root=tmp_path / "file")
+
+
+# --- folders -------------------------------------------------------------------------------------------------
+
+
+def paint(path, colour, size=(40, 30), mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for i in range(3):
+        paint(tmp_path / "cats" / f"{i}.png", (255, 0, 0))
+        paint(tmp_path / "dogs" / f"{i}.jpg", (0, 0, 0), size=(20, 50))
+    return tmp_path
+
+
+def test_folder_with_classes(folder):
+    loaded = data.load(f"folder:{folder}", size=16)
+    assert loaded.x.shape == (6, 3, 16, 16) and loaded.classes == ("cats", "dogs")
+    assert loaded.labels.tolist() == [0, 0, 0, 1, 1, 1] and loaded.skipped == ()
+    assert loaded.x[0, :, 3, 3].tolist() == [1, -1, -1] and loaded.x[5].max() < -0.95
+    assert data.load(f"folder:{folder}").shape == (3, 32, 32)
+
+
+def test_folder_is_cropped_in_the_centre(tmp_path):
+    stripes = np.zeros((30, 90, 3), np.uint8)
+    stripes[:, 30:60] = 255  # black, white, black
+    Image.fromarray(stripes).save(tmp_path / "a.png")
+    with pytest.warns(UserWarning, match="no pixel lies below 0"):
+        assert (data.load(f"folder:{tmp_path}", size=30).x == 1).all()
+
+
+def test_flat_folder_and_other_modes(tmp_path):
+    paint(tmp_path / "grey.png", 0, mode="L")
+    paint(tmp_path / "clear.png", (0, 255, 0, 128), mode="RGBA")
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / ".hidden").mkdir()
+    loaded = data.load(f"folder:{tmp_path}", size=8)
+    assert loaded.x.shape == (2, 3, 8, 8) and loaded.labels is None and loaded.classes == ()
+    assert loaded[0][1] == -1
+
+
+def test_broken_pictures_are_named_skipped_and_counted(folder):
+    whole = (folder / "dogs" / "0.jpg").read_bytes()
+    (folder / "dogs" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "cats" / "empty.png").write_bytes(b"")
+    (folder / "cats" / "words.png").write_text("this is no picture")
+    (folder / "cats" / "gone.png").symlink_to(folder / "nowhere.png")
+    with pytest.warns(UserWarning) as caught:
+        loaded = data.load(f"folder:{folder}", size=8)
+    message = str(caught[0].message)
+    assert len(caught) == 1 and "4 of 10 pictures cannot be read" in message and "skipped" in message
+    names = ["cats/empty.png", "cats/gone.png", "cats/words.png", "dogs/cut.jpg"]
+    assert [name.replace("\\", "/") for name in loaded.skipped] == names
+    assert all(name.split("/")[1] in message for name in names)
+    assert len(loaded) == 6 and loaded.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert "4 unreadable files skipped" in str(loaded)
+
+
+def test_folder_of_broken_pictures_only(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="1 of 1 pictures cannot be read: a.png.*None is left"):
+        data.load(f"folder:{tmp_path}")
+
+
+def test_folders_that_are_none(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no such folder"):
+        data.load(f"folder:{tmp_path}/nowhere")
+    with pytest.raises(FileNotFoundError, match=r"no picture in it.*\.png"):
+        data.load(f"folder:{tmp_path}")
+    (tmp_path / "a.txt").write_text("")
+    with pytest.raises(NotADirectoryError, match="give the folder that holds it"):
+        data.load(f"folder:{tmp_path}/a.txt")
+
+
+def test_a_class_without_pictures_is_no_class(folder):
+    (folder / "birds").mkdir()
+    assert data.load(f"folder:{folder}", size=8).classes == ("cats", "dogs")
+
+
+# --- options -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["digit", "", "folder:", "folder:PATH", "MNIST"])
+def test_unknown_name_lists_what_exists(name):
+    with pytest.raises(ValueError) as caught:
+        data.load(name)
+    assert all(known in str(caught.value) for known in [*OFFLINE, "mnist", "cifar10", "folder:PATH"])
+
+
+@pytest.mark.parametrize("name, options, message", [
+    ("moons", {"size": 8}, "size=8: moons holds points"), ("digits", {"size": 0}, "size=0 must be"),
+    ("digits", {"size": 8.0}, "size=8.0 must be"), ("moons", {"count": 0}, "count=0 must be"),
+    ("digits", {"count": 5000}, "count=5000: digits has 1442"), ("moons", {"count": True}, "count=True"),
+    ("moons", {"seed": -1}, "seed=-1 is no seed"), ("digits", {"without": [("red",)]}, "only shapes"),
+    ("folder:.", {"train": False}, "has no test part.*split")])
+def test_options_out_of_their_limits(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        data.load(name, **options)
+
+
+@pytest.mark.parametrize("call, error, message", [
+    (lambda d: d.split(1.0), ValueError, "leaves one part empty"), (lambda d: d.split(0), ValueError, "part empty"),
+    (lambda d: d.subset([]), ValueError, "subset is empty"), (lambda d: d.subset([10]), IndexError, "10"),
+    (lambda d: d.subset(d.labels == 7), ValueError, "subset is empty")])
+def test_parts_that_cannot_be(call, error, message):
+    with pytest.raises(error, match=message):
+        call(data.load("moons", count=10))
+
+
+def test_importing_data_loads_nothing_heavy():
+    code = ("import sys, torch; before = set(sys.modules); import diffusion_lib.data; new = set(sys.modules) - before; "
+            "print(sorted({m.split('.')[0] for m in new} & {'torchvision', 'sklearn', 'matplotlib', 'PIL', 'pandas'}))")
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_loading_warns_about_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in OFFLINE:
+            load_few(name).split(0.5)
