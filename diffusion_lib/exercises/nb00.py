@@ -1,4 +1,4 @@
-"""The exercise of notebook 00, to try the machinery on: 0.1 pixels to the model's range."""
+"""Exercises of notebook 00: 0.1 pixels to the model's range, 0.2 a noisy picture, 0.3 the picture back."""
 
 import torch
 
@@ -63,5 +63,85 @@ _RANGE = Exercise(
     ),
 )
 
+# ---------------------------------------------------------------- 0.2
 
-EXERCISES = (_RANGE,)
+
+def noisy(x0, noise, alpha, sigma):
+    return alpha * x0 + sigma * noise
+
+
+def _noisy_inputs(generator):
+    angle = 0.2 + 1.1 * torch.rand((), generator=generator)
+    shape = (3, 1, 4, 4)
+    return (
+        2 * torch.rand(shape, generator=generator) - 1,
+        torch.randn(shape, generator=generator),
+        angle.cos(),
+        angle.sin(),
+    )
+
+
+_NOISY = Exercise(
+    id="0.2",
+    title="A noisy picture",
+    reference=noisy,
+    inputs=_noisy_inputs,
+    mistakes=(
+        Mistake(lambda x, e, a, s: x + s * e, "The noise is right. The picture fades as well: alpha multiplies it."),
+        Mistake(lambda x, e, a, s: a * x + e, "The picture is right. The noise is let in by sigma: multiply it too."),
+        Mistake(lambda x, e, a, s: s * x + a * e, "alpha and sigma have changed places: alpha goes with the picture."),
+        Mistake(
+            lambda x, e, a, s: a**2 * x + s**2 * e,
+            "You squared alpha and sigma. They multiply the picture and the noise as they are.",
+        ),
+        Mistake(
+            lambda x, e, a, s: a.sqrt() * x + s.sqrt() * e,
+            "You took square roots. alpha and sigma are ready to use: no root is left to take.",
+        ),
+        Mistake(lambda x, e, a, s: a * x - s * e, "The noise is added, not taken away."),
+        Mistake(lambda x, e, a, s: a * x, "The picture fades as it should, but no noise comes in."),
+        Mistake(lambda x, e, a, s: a * x * s * e, "Signal and noise are added, not multiplied."),
+    ),
+    hints=(
+        "Two things are added: a faded picture and some noise.",
+        "What fades the picture is alpha; what lets noise in is sigma.",
+        "It is the one sentence of this notebook, x_t = alpha x_0 + sigma noise, with Python's names.",
+    ),
+)
+
+# ---------------------------------------------------------------- 0.3
+
+
+def picture_back(x_t, noise, alpha, sigma):
+    return (x_t - sigma * noise) / alpha
+
+
+_BACK = Exercise(
+    id="0.3",
+    title="The picture back",
+    reference=picture_back,
+    inputs=_noisy_inputs,
+    mistakes=(
+        Mistake(lambda x, e, a, s: x - s * e, "The noise is gone. What is left is the faded picture: undo alpha too."),
+        Mistake(lambda x, e, a, s: (x - e) / a, "Only sigma times the noise was added: take that much away."),
+        Mistake(lambda x, e, a, s: (x + s * e) / a, "The noise was added, so it has to be subtracted."),
+        Mistake(
+            lambda x, e, a, s: x / a - s * e,
+            "The division by alpha is for both terms: put the subtraction in brackets.",
+        ),
+        Mistake(
+            lambda x, e, a, s: (x - s * e) * a, "alpha multiplied the picture on the way in: divide on the way out."
+        ),
+        Mistake(lambda x, e, a, s: (x - a * e) / s, "alpha and sigma have changed places."),
+        Mistake(
+            lambda x, e, a, s: a * x + s * e, "This adds noise once more. Solve x_t = alpha x_0 + sigma noise for x_0."
+        ),
+    ),
+    hints=(
+        "It is an equation with one unknown, x_0. Everything else is given.",
+        "Bring the noise term to the other side first.",
+        "Then divide by what multiplies x_0.",
+    ),
+)
+
+EXERCISES = (_RANGE, _NOISY, _BACK)
