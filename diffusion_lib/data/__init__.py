@@ -47,7 +47,7 @@ def load(
     Taught in notebooks 00 and 05.
     """
     folder = name.removeprefix("folder:") if name.startswith("folder:") else None
-    if folder is None and name not in NAMES or name == "folder:PATH" or folder == "":
+    if (folder is None and name not in NAMES) or name == "folder:PATH" or folder == "":
         raise ValueError(
             f"{name!r} is no data set: choose from {', '.join(NAMES)} (PATH is a folder of pictures)"
         )

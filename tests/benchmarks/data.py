@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from diffusion_lib import data  # noqa: E402
+from diffusion_lib import data
 
 
 def seconds(call) -> float:
