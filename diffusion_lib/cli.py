@@ -86,6 +86,7 @@ def parser() -> Parser:
     add("--multipliers", type=whole_numbers, metavar="N,N,…", help="channels of each level, in widths")
     add("--blocks", type=int, default=1, help="blocks a level")
     add("--attention", type=whole_numbers, metavar="N,N,…", help="levels that attend")
+    add("--patch", type=int, default=1, help="fold squares of this many pixels into channels: faster, coarser")
     add("--depth", type=int, default=3, help="layers of the network for points")
     add("--half", action="store_true", help="store the finished model in float16")
     sampling_options(add, count=64)
@@ -241,7 +242,7 @@ def network(data, options: argparse.Namespace):
         multipliers = options.multipliers or (1, 2, 3, 4)[:levels]
         attention = (len(multipliers) - 1,) if options.attention is None else options.attention
         return UNet(channels, side, width=options.width or 32, multipliers=multipliers, blocks=options.blocks,
-                    attention=attention, classes=classes)  # fmt: skip
+                    attention=attention, classes=classes, patch=options.patch)  # fmt: skip
 
 
 def model_path(name: str) -> Path:

@@ -166,25 +166,28 @@ class UNet(nn.Module):
 
     Level i has `width * multipliers[i]` channels at size / 2**i pixels a side, and `blocks` blocks on each way.
     `attention` names the levels (0 is full size) whose blocks also attend; `heads` is its number of heads.
+    `patch` above 1 first folds patch × patch pixels into channels, so all levels are that much smaller and faster.
     With `classes` above 0, cond holds labels 0 … classes - 1, or -1 for none. Raises ValueError, naming the
     remedy, for a size that cannot be halved, channels that do not split into groups or heads, and bad inputs.
     """
 
     def __init__(self, channels: int = 1, size: int = 8, *, width: int = 32, multipliers: tuple[int, ...] = (1, 2, 2),
-                 blocks: int = 1, attention: tuple[int, ...] = (1,), heads: int = 4, classes: int = 0):
+                 blocks: int = 1, attention: tuple[int, ...] = (1,), heads: int = 4, classes: int = 0, patch: int = 1):
         super().__init__()
         self.config = {"kind": "UNet", "channels": channels, "size": size, "width": width,
                        "multipliers": list(multipliers), "blocks": blocks, "attention": list(attention),
-                       "heads": heads, "classes": classes}
-        check_unet(size, width, multipliers, blocks, attention, heads)
-        self.shape = (channels, size, size)
+                       "heads": heads, "classes": classes, "patch": patch}
+        if patch < 1 or size % patch:
+            raise ValueError(f"patch={patch} does not divide size={size}: use patch=1 or a divisor")
+        check_unet(size // patch, width, multipliers, blocks, attention, heads)
+        self.shape, self.patch = (channels, size, size), patch
         self.levels = len(multipliers)
         condition = 4 * width
         widths = [width * m for m in multipliers]
         heads_at = [heads if level in attention else None for level in range(self.levels)]
 
         self.conditioning = Conditioning(condition, classes)
-        self.first = nn.Conv2d(channels, width, 3, padding=1)
+        self.first = nn.Conv2d(channels * patch**2, width, 3, padding=1)
 
         here, skips = width, []                     # channels now, and those of every stored feature map
         self.down = nn.ModuleList()
@@ -204,13 +207,13 @@ class UNet(nn.Module):
                 here = widths[level]
 
         self.norm = nn.GroupNorm(GROUPS, here)
-        self.last = zero(nn.Conv2d(here, channels, 3, padding=1))
+        self.last = zero(nn.Conv2d(here, channels * patch**2, 3, padding=1))
 
     def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         if tuple(x.shape[1:]) != self.shape:
             raise ValueError(f"x has shape {tuple(x.shape)}, this UNet takes (B, {', '.join(map(str, self.shape))})")
         c = self.conditioning(t, cond, len(x))
-        h = self.first(x)
+        h = self.first(F.pixel_unshuffle(x, self.patch))
         skips = []
         for level in range(self.levels):
             if level > 0:
@@ -224,7 +227,7 @@ class UNet(nn.Module):
                 h = block(torch.cat([h, skips.pop()], dim=1), c)
             if level > 0:
                 h = F.interpolate(h, scale_factor=2.0, mode="nearest")
-        return self.last(F.silu(self.norm(h)))
+        return F.pixel_shuffle(self.last(F.silu(self.norm(h))), self.patch)
 
 
 class OneShot(nn.Module):
