@@ -17,7 +17,6 @@ something computed anew feeds the widget that is already on the page. `alt` says
 """
 
 from .curves import Curves
-from .explore import explore_schedule
 from .frames import Frames, Noising
 from .gaussians import Gaussians
 from .layout import column, link, row
@@ -25,3 +24,11 @@ from .points import Points
 from .trajectories import scrub
 
 __all__ = ["Curves", "Frames", "Gaussians", "Noising", "Points", "column", "explore_schedule", "link", "row", "scrub"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "explore_schedule":  # the only one that needs torch at once
+        from .explore import explore_schedule
+
+        return explore_schedule
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")

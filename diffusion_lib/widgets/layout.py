@@ -11,7 +11,7 @@ from .base import Scrubber
 def _still(widget: ipywidgets.Widget) -> tuple[bytes, str] | None:
     """The still and the alt text of a widget, a box, or a control; None where there is nothing to draw."""
     if isinstance(widget, Scrubber):
-        return widget.still(), repr(widget)
+        return (widget.still(), repr(widget)) if widget.comm is not None else None
     if isinstance(widget, ipywidgets.Box):
         parts = [part for part in map(_still, widget.children) if part]
         if not parts:
@@ -40,7 +40,7 @@ def bundle(box: ipywidgets.Box) -> tuple[dict, dict] | None:
     """What a box with a scrubber in it puts into a notebook; None for other boxes, which ipywidgets shows itself."""
     if not _holds_scrubber(box):
         return None
-    picture, alt = _still(box)
+    picture, alt = _still(box) or (stills.words("closed"), "closed")
     _show(box)
     view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
     data = {"text/plain": alt, "image/png": base64.b64encode(picture).decode(),
@@ -83,20 +83,17 @@ def column(*parts: ipywidgets.Widget) -> ipywidgets.VBox:
     return _Column(parts, {"overflow": "visible"})
 
 
-def link(first: Scrubber, *others: Scrubber) -> list[ipywidgets.Widget]:
-    """Let widgets move together in time, in the browser, with and without a kernel; returns the links.
+def link(first: Scrubber, *others: Scrubber) -> None:
+    """Let widgets move together in time, in the browser, with and without a kernel.
 
     Each shows its own frame nearest to the common `t`. Raises ValueError if there is nothing to link.
     """
     if not others:
         raise ValueError("one widget alone cannot be linked: give two or more")
-    made = []
     for other in others:
         other.t = first.t
         one = ipywidgets.jslink((first, "t"), (other, "t"))
         one._cell = cells.Made(one)
-        made.append(one)
-    return made
 
 
 def _teach_ipython() -> None:

@@ -63,8 +63,11 @@ function show(saved, widgets) {
 
   const words = (html) => new DOMParser().parseFromString(String(html), "text/html").body.textContent;
   const control = (made) => {
-    const kind = made.kind, value = made.get("value"), name = words(made.get("description") || "");
-    if (/^(HTML|HTMLMath|Label)Model$/.test(kind)) return element("div", "dl-control", name, " ", words(value ?? ""));
+    const kind = made.kind, name = words(made.get("description") || "");
+    const labels = made.get("_options_labels");
+    const value = labels ? labels[made.get("index")] ?? "" : made.get("value");
+    if (kind === "LabelModel") return element("div", "dl-control", String(value));
+    if (/^HTML(Math)?Model$/.test(kind)) return element("div", "dl-control", name, " ", words(value));
     if (value === undefined && kind !== "ButtonModel") return null;
     const live = linked.has(made) && /^(Int|Float)SliderModel$/.test(kind);
     const label = element("label", "dl-control", kind === "ButtonModel" ? "" : `${name} `);
@@ -77,11 +80,9 @@ function show(saved, widgets) {
       made.on("change:value", () => (input.value = made.get("value")));
     } else {
       input = element(kind === "ButtonModel" ? "button" : "input");
-      const labels = made.get("_options_labels");
-      const said = labels && made.get("index") !== null ? labels[made.get("index")] : value;
       if (kind === "ButtonModel") input.textContent = name;
-      else if (typeof said === "boolean") Object.assign(input, { type: "checkbox", checked: said });
-      else input.value = String(said);
+      else if (typeof value === "boolean") Object.assign(input, { type: "checkbox", checked: value });
+      else input.value = String(value);
       input.disabled = true;
       input.title = "This control needs a running kernel.";
     }

@@ -77,10 +77,9 @@ def bundle(widget: object) -> tuple[dict, dict]:
     """What a widget puts into a notebook: its view, and beside it the still and the alt text."""
     alt = repr(widget)
     data = {"text/plain": alt, "image/png": base64.b64encode(widget.still()).decode()}
-    if getattr(widget, "comm", None) is not None:
-        widget._cell.show()
-        data["application/vnd.jupyter.widget-view+json"] = {
-            "version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    widget._cell.show()
+    data["application/vnd.jupyter.widget-view+json"] = {
+        "version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     return data, {"image/png": {"alt": alt}}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from .base import Scrubber, array
 from .frames import Frames
+from .points import Points
 
 
 def scrub(
@@ -19,7 +20,8 @@ def scrub(
     """A scrubber over the steps of a sampler, or over tracks of frames. Taught with in notebook 00.
 
     steps: a list of steps with `t`, `x` (B, C, H, W) and `x0`, as the samplers yield them: their times, and x_t and x̂0
-      side by side; or `{name: frames}`; or frames (N, B, C, H, W). For the options, see `Frames`.
+      side by side, or in one plot where x is (B, 2) or (B, 1); or `{name: frames}`; or frames (N, B, C, H, W). For the
+      options, see `Frames`.
 
     Raises ValueError if there is no step.
     """
@@ -33,4 +35,6 @@ def scrub(
         return Frames({"x": steps}, times=times, values=values, ranges=ranges, columns=columns, alt=alt, axis=axis)
     times = [float(step.t) for step in steps] if times is None else times
     tracks = {"x_t": [array(step.x) for step in steps], "x̂0": [array(step.x0) for step in steps]}
+    if tracks["x_t"][0].ndim == 2:
+        return Points(times, tracks, values=values, alt=alt, axis=axis)
     return Frames(tracks, times=times, values=values, ranges=ranges, columns=columns, alt=alt, axis=axis)
