@@ -7,8 +7,8 @@
     python -m diffusion_lib export course-html
 
 A model is a file, or the name of one that comes with the course. On several processes or GPUs, training is started by
-Hugging Face accelerate: ``accelerate launch --num_processes 2 -m diffusion_lib train …`` (the batch is split, the weights are
-the same). An error is one line on stderr and exit status 2. Taught in notebook 13.
+Hugging Face accelerate: ``accelerate launch --multi_gpu --num_processes 2 -m diffusion_lib train …`` (the batch is split, the
+weights are the same; without GPUs it runs that many processes on the CPU). An error is one line on stderr and exit status 2. Taught in notebook 13.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def parser() -> Parser:
     add("model", help="a model file, or the name of a bundled one")
     add("--data", help="data set to compare with (the model's own if left out)")
     add("--seed", type=int, default=0, help="of the noise and the data")
-    sampling_options(add, count=360)
+    sampling_options(add, count=300, label=False)
 
     add = command("info", info, "Say what a model file holds.")
     add("model", help="a model file, or the name of a bundled one")
@@ -111,12 +111,13 @@ def parser() -> Parser:
     return root
 
 
-def sampling_options(add, *, count: int) -> None:
+def sampling_options(add, *, count: int, label: bool = True) -> None:
     """The options that every command with samples shares."""
     add("--samples", type=int, default=count, help="how many samples")
     add("--sampler", default="ddim", help="ancestral, ddim, euler, heun or dpmpp_2m")
     add("--sampler-steps", type=int, default=20, help="steps of the sampler")
-    add("--label", help="class of all samples, by name or number (all classes in turn if left out)")
+    if label:
+        add("--label", help="class of all samples, by name or number (all classes in turn if left out)")
     add("--guidance", type=float, default=1.0, help="scale: 0 ignores the label, 1 is plain, more is stronger")
 
 
@@ -130,7 +131,6 @@ def whole_numbers(text: str) -> tuple[int, ...]:
 
 def train(options: argparse.Namespace) -> None:
     import torch
-    from accelerate import Accelerator
 
     from . import training
     from .data import load
@@ -138,7 +138,7 @@ def train(options: argparse.Namespace) -> None:
     from .files import describe, save_denoiser, writable
     from .networks import parameter_count
 
-    engine = Accelerator()
+    engine = training.accelerator()
     folder = writable(options.out)
     checkpoint = folder / training.CHECKPOINT
     if checkpoint.exists() and not options.resume:
@@ -185,7 +185,39 @@ def sample(options: argparse.Namespace) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    raise NotImplementedError
+    import torch
+
+    from . import evaluation
+    from .data import load
+
+    denoiser, made = open_model(options.model)
+    name = options.data or made.data["name"]
+    size = made.data["shape"][-1] if len(made.data["shape"]) == 3 else None
+    if name == "tensor":
+        raise ValueError("the model was trained on a tensor, which has no name: say with --data what to compare with")
+    real = load(name, size=size, seed=options.seed)
+    train, test = real.split(0.8) if name.startswith("folder:") else (real, load(name, size=size, train=False))
+    if list(real.shape) != made.data["shape"]:
+        raise ValueError(f"{name} has examples of shape {real.shape}, the model makes {tuple(made.data['shape'])}")
+    n, against = options.samples, min(len(train), 5000)
+    both = torch.cat([train.x[:against], test.x])
+    if not 2 <= n <= len(both) - against:
+        raise ValueError(f"--samples {n}: compare 2 to {len(both) - against}, as many as there are real ones to compare with")
+    cond = test.labels[:n] if denoiser.net.config.get("classes") else None  # in the proportions of the data
+    samples = draw(denoiser, made.data, options, cond)
+    if real.is_images:
+        classifier = evaluation.load_classifier() if name == "digits" and size == 8 else evaluation.train_classifier(train)
+        samples = samples.clamp(-1, 1)
+        found = evaluation.frechet(samples, train.x[:against], classifier)
+        floor = evaluation.real_floor(both, n, classifier, against=against, seed=options.seed)
+        print(f"Fréchet distance of {n} samples to {against} real pictures: {found:.4g}")
+        print(f"the same of {n} real ones: {floor} (model / real: {found / floor.value:.2f})")
+        if cond is not None:
+            print(f"samples that a classifier gives their label: {evaluation.accuracy(samples, cond, classifier)}")
+    else:
+        found, floor = (evaluation.sliced_wasserstein(x, train.x[:against]) for x in (samples, test.x[:n]))
+        print(f"sliced Wasserstein distance of {n} samples to {against} real points: {found:.4g}")
+        print(f"the same of {n} real ones: {floor:.4g} (model / real: {found / floor:.2f})")
 
 
 def info(options: argparse.Namespace) -> None:
@@ -263,25 +295,18 @@ def open_model(name: str):
     return load_denoiser(path), made
 
 
-def draw(denoiser, data: dict, options: argparse.Namespace):
-    """New samples (N, …) as the options ask for them."""
-    import torch
-
+def draw(denoiser, data: dict, options: argparse.Namespace, cond=None):
+    """New samples (N, …) as the options ask for them; with labels (N,) instead of --label if they are given."""
     from .denoisers import Guided
     from .sampling import sample as make
 
-    cond = labels(data["classes"], options, denoiser.net)
-    if options.guidance != 1:
-        if cond is None:
-            raise ValueError(f"--guidance {options.guidance:g}: this model knows no labels, so leave it at 1")
-        denoiser = Guided(denoiser, options.guidance)
-    device = next(iter(p.device for p in _net(denoiser).parameters()), torch.device("cpu"))
-    return make(denoiser, data["shape"], options.samples, sampler=options.sampler, steps=options.sampler_steps,
-                cond=cond, seed=options.seed, device=device, progress=sys.stderr.isatty()).cpu()  # fmt: skip
-
-
-def _net(denoiser):
-    return denoiser.net if hasattr(denoiser, "net") else _net(denoiser.denoiser)
+    cond = labels(data["classes"], options, denoiser.net) if cond is None and "label" in options else cond
+    if options.guidance != 1 and cond is None:
+        raise ValueError(f"--guidance {options.guidance:g}: this model knows no labels, so leave it at 1")
+    guided = denoiser if options.guidance == 1 else Guided(denoiser, options.guidance)
+    device = next((p.device for p in denoiser.net.parameters()), "cpu")
+    return make(guided, data["shape"], options.samples, sampler=options.sampler, steps=options.sampler_steps, cond=cond,
+                seed=options.seed, device=device, progress=sys.stderr.isatty()).cpu()  # fmt: skip
 
 
 def labels(classes: list[str], options: argparse.Namespace, net):

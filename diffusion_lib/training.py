@@ -133,10 +133,9 @@ def train(
 
 
 def _train(denoiser: Denoiser, data: Dataset | Tensor, recipe: Recipe, folder, every: int, progress: bool):
-    from accelerate import Accelerator
     from tqdm.auto import tqdm
 
-    engine = Accelerator()  # how many processes there are, and the device of this one
+    engine = accelerator()
     rank, ranks, device = engine.process_index, engine.num_processes, engine.device
     x, labels = examples(data, denoiser.net)
     recipe = dataclasses.replace(recipe, precision=resolve(recipe.precision, device, pictures=x.ndim == 4))
@@ -191,6 +190,13 @@ def _train(denoiser: Denoiser, data: Dataset | Tensor, recipe: Recipe, folder, e
             if keep and not saved:
                 save_checkpoint(path, info, net, average, optimizer, last)
             raise
+
+
+def accelerator():
+    """What knows how many processes there are, and the device of this one: an `accelerate.Accelerator`."""
+    from accelerate import Accelerator
+
+    return Accelerator(cpu=not torch.accelerator.is_available())  # unless told, it does not see that CPUs work together
 
 
 def draw(x: Tensor, labels: Tensor | None, recipe: Recipe, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
