@@ -17,6 +17,9 @@ from .frames import Noising
 from .layout import column, link, row
 
 FAMILIES = {"linear": LinearBeta, "scaled linear": ScaledLinearBeta, "sigmoid": SigmoidBeta, "cosine": CosineBeta}
+LENGTHS = [10, 20, 50, 100, 150, 200, 300, 500, 1000]
+STARTS = [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 8.5e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1]
+ENDS = [0.001, 0.002, 0.005, 0.01, 0.012, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 0.9, 1.0]
 MOST = 200  # places in time; a table of more timesteps is read at as many of them
 
 
@@ -39,11 +42,9 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
     """
     wide = {"style": {"description_width": "6em"}, "layout": {"width": "24em"}}
     family = ipywidgets.Dropdown(options=list(FAMILIES), description="family", **wide)
-    timesteps = ipywidgets.SelectionSlider(
-        options=[10, 20, 50, 100, 150, 200, 300, 500, 1000], value=1000, description="T", **wide)
-    fine = {"step": 0.05, "readout_format": ".2g", **wide}
-    start = ipywidgets.FloatLogSlider(1e-4, min=-5, max=-1, description="first beta", **fine)
-    end = ipywidgets.FloatLogSlider(0.02, min=-3, max=0, description="last beta", **fine)
+    timesteps = ipywidgets.SelectionSlider(options=LENGTHS, value=1000, description="T", **wide)
+    start = ipywidgets.SelectionSlider(options=STARTS, value=1e-4, description="first beta", **wide)
+    end = ipywidgets.SelectionSlider(options=ENDS, value=0.02, description="last beta", **wide)
     said = ipywidgets.HTML(layout={"width": "24em"})
 
     def chosen() -> BetaTable:
