@@ -270,23 +270,24 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 
 VICTIM = """
-import os, sys, accelerate, torch
+import os, sys, torch, torch._dynamo, tqdm.auto  # what a first step would import, once for all children
 from diffusion_lib.data import load
 from diffusion_lib.denoisers import Denoiser
 from diffusion_lib.networks import MLP
 from diffusion_lib.schedules import Cosine
-from diffusion_lib.training import train
-torch.manual_seed(0)
+from diffusion_lib.training import accelerator, train
+accelerator()
 data = load("mixture", count=200)
-for line in sys.stdin:  # one round a line: train in this folder, in a child that may be killed
+for line in sys.stdin:  # a line is a folder and a number of steps; a child trains there, and may be killed
     child = os.fork()
     if not child:
+        print("child", os.getpid(), flush=True)
         torch.manual_seed(0)
         denoiser = Denoiser(MLP(2, width=64, depth=2), Cosine())
-        for p in train(denoiser, data, steps=int(line.split()[1]), batch=8, folder=line.split()[0], every=1, decay="none", progress=False):
+        folder, steps = line.split()
+        for p in train(denoiser, data, steps=int(steps), batch=8, folder=folder, every=1, progress=False):
             print("step", p.step, flush=True)
         os._exit(0)
-    print("child", child, flush=True)
     print("ended", os.waitpid(child, 0)[1], flush=True)
 """
 
@@ -296,17 +297,19 @@ def test_killed_twenty_times_at_random_moments_and_resumed(tmp_path):
     """SIGKILL to a real training that writes a checkpoint every step; in the end the weights are as if nothing happened."""
     steps, kills = 400, 0
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    victim = subprocess.Popen([sys.executable, "-c", VICTIM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    victim = subprocess.Popen([sys.executable, "-c", VICTIM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                              env=environment)  # fmt: skip
     chance, reached = random.Random(0), 0
     while True:
         victim.stdin.write(f"{tmp_path / 'killed'} {steps}\n")
         victim.stdin.flush()
-        child = int(victim.stdout.readline().split()[1])
+        word, child = victim.stdout.readline().split()
+        assert word == "child"
         first = victim.stdout.readline().split()
         assert first[0] == "step" and int(first[1]) >= reached  # resumed behind a checkpoint, none was lost
         if kills < 20:
             time.sleep(chance.uniform(0, 0.05))
-            os.kill(child, signal.SIGKILL)
+            os.kill(int(child), signal.SIGKILL)
         while (line := victim.stdout.readline().split())[0] == "step":
             first = line
         reached = int(first[1])

@@ -135,7 +135,7 @@ def test_the_learning_rate_rises_and_falls():
 
 def test_the_average_is_the_closed_form_of_the_ema_and_not_the_weights():
     history, denoiser = [], fresh()
-    for p in train(denoiser, POINTS, steps=40, batch=8, ema=0.7, precision="float32", progress=False):
+    for p in train(denoiser, POINTS, steps=40, batch=8, ema=0.7, decay="none", progress=False):
         history.append(weights(denoiser).double())
     expected = history[0]
     for n, w in enumerate(history[1:], start=1):
