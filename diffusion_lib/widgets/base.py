@@ -18,7 +18,6 @@ import traitlets
 from . import cells, stills
 
 HERE = Path(__file__).parent
-LIMIT_OF_TEXT = 400
 
 
 def module(name: str) -> str:
@@ -96,38 +95,34 @@ class Pack:
 
     def add(self, name: str, values: np.ndarray, *, stride: int = 0) -> None:
         """Add an array as uint8, float32 or float64; `stride` is the size of a frame for 8-bit frames alike."""
-        values = np.ascontiguousarray(values)
-        raw, zipped, kept = values.tobytes(), False, 0
-        if len(raw) > 256:
-            best = raw
-            for step in {0, stride}:
-                trial = _worth(values.reshape(-1), step)
-                if trial is not None and len(trial) < len(best):
-                    best, zipped, kept = trial, True, step
-            raw = best
+        flat = np.ascontiguousarray(values).reshape(-1)
+        step = stride if _shrinks(flat, stride) < _shrinks(flat, 0) else 0
+        kept = flat
+        if step:
+            kept = np.concatenate([flat[:step], flat[step:] - flat[:-step]])
+        raw = kept.tobytes()
+        zipped = len(raw) > 256 and _shrinks(flat, step) < 0.97
+        if zipped:
+            raw = zlib.compress(raw, 1)
         if self.length % 8:  # typed arrays begin at multiples of their size
             pad = 8 - self.length % 8
             self.pieces.append(bytes(pad))
             self.length += pad
-        self.parts.append({"name": name, "type": values.dtype.str[1:], "start": self.length, "length": len(raw),
-                           "zip": zipped, "stride": kept})
+        self.parts.append({"name": name, "type": flat.dtype.str[1:], "start": self.length, "length": len(raw),
+                           "zip": zipped, "stride": step})
         self.pieces.append(raw)
         self.length += len(raw)
 
 
-def _worth(flat: np.ndarray, stride: int) -> bytes | None:
-    """The compressed array, or its differences from frame to frame; None where a sample says that it saves nothing."""
-    if stride:
-        if len(flat) <= stride:
-            return None
-        flat = flat.copy() if len(flat) < 1 else np.concatenate([flat[:stride], flat[stride:] - flat[:-stride]])
-    raw = flat.tobytes()
-    if len(raw) > 1 << 18:
-        middle = len(raw) // 2
-        sample = raw[middle : middle + (1 << 15)] + raw[-(1 << 15) :]
-        if len(zlib.compress(sample, 1)) > 0.97 * len(sample):
-            return None
-    return zlib.compress(raw, 1)
+def _shrinks(flat: np.ndarray, stride: int) -> float:
+    """To what share of its size an array shrinks, itself or its differences from frame to frame, as a sample says."""
+    if stride and len(flat) < 2 * stride:
+        return 1.0
+    size, first = 1 << 15, len(flat) // 2
+    parts = [slice(first, first + size), slice(max(stride, len(flat) - size), None)]
+    sample = b"".join((flat[part] - flat[part.start - stride : (part.stop or len(flat)) - stride][: len(flat[part])]
+                       if stride else flat[part]).tobytes() for part in parts)
+    return len(zlib.compress(sample, 1)) / max(1, len(sample))
 
 
 class Scrubber(anywidget.AnyWidget):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -103,15 +104,20 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def run_all(page: object, cells: int) -> None:
+def run_all(page: object, cells: int, seconds: float = 240.0) -> None:
     """Run all cells of the notebook on the page, and wait until the last is done."""
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
-    page.get_by_text("Run", exact=True).first.click()
-    page.get_by_text("Run All Cells", exact=True).click()
-    page.wait_for_function(
-        "n => document.querySelectorAll('.jp-CodeCell').length === n && [...document.querySelectorAll("
-        "'.jp-CodeCell .jp-InputPrompt')].every(p => /\\[\\d+\\]/.test(p.textContent))", arg=cells)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
+        if len(prompts) == cells and all(re.search(r"\d", prompt) for prompt in prompts):
+            return
+        if not any(re.search(r"[\d*]", prompt) for prompt in prompts):  # a kernel that has just begun may drop a request
+            page.get_by_text("Run", exact=True).first.click()
+            page.get_by_text("Run All Cells", exact=True).click()
+        page.wait_for_timeout(1000)
+    raise TimeoutError(f"the notebook did not run to its end in {seconds:g} s: {prompts}")
 
 
 def watch(page: object) -> None:
