@@ -774,7 +774,7 @@ def test_check_in_a_kernel():
         code("def talks(x0, i, noise, alpha_bar):\n    print('hello')\n    return x0\ncheck('2.1', talks)"),
         code("check('2.1', jump_to)"),
     ]
-    nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    nbclient.NotebookClient(notebook, timeout=300, startup_timeout=300, kernel_name="python3").execute()
     texts = ["".join(output.get("text", "") for output in cell.outputs) for cell in notebook.cells]
     assert texts[1] == f"2.1 — {NOT_ATTEMPTED}\n"
     assert texts[2] == ""
@@ -825,15 +825,13 @@ def test_nbgrader_gives_points_for_right_answers_only(tmp_path, monkeypatch):
     config = Config()
     config.CourseDirectory.root = str(tmp_path)
     config.CourseDirectory.db_url = f"sqlite:///{tmp_path / 'gradebook.db'}"
+    config.Execute.timeout = config.Execute.startup_timeout = 300
     api = NbGraderAPI(config=config)
     assert api.generate_assignment("week")["success"]
     release = (tmp_path / "release" / "week" / "02.ipynb").read_text()
     assert "raise NotImplementedError" in release and "sqrt" not in release
-    body = {
-        "right": "    return alpha_bar[i].sqrt() * x0 + (1 - alpha_bar[i]).sqrt() * noise",
-        "wrong": "    return x0",
-    }
-    for student in ("right", "wrong", "stub"):
+    body = "    return alpha_bar[i].sqrt() * x0 + (1 - alpha_bar[i]).sqrt() * noise"
+    for student in ("right", "stub"):
         submitted = tmp_path / "submitted" / student / "week"
         submitted.mkdir(parents=True)
         notebook = nbformat.reads(release, 4)
