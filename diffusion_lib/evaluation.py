@@ -328,8 +328,7 @@ def nearest_neighbours(samples: Tensor, data: Tensor, *, k: int = 1, batch: int 
     for part in x.split(batch):
         index = torch.cdist(part, y).topk(k, largest=False).indices
         distance = (part[:, None] - y[index]).square().sum(2).sqrt()  # again, without the rounding of |x|² - 2xy + |y|²
-        order = distance.argsort(dim=1, stable=True)
-        found.append((distance.gather(1, order), index.gather(1, order)))
+        found.append((distance, index))
     return Neighbours(*(torch.cat(column) for column in zip(*found, strict=True)))
 
 
