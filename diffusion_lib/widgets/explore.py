@@ -75,8 +75,8 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
 
     def report(schedule: BetaTable) -> str:
         betas = schedule.betas()
-        return (f"terminal SNR {number(schedule.snr(1.0).item())}, betas from {number(betas[0].item(), 2)} "
-                f"to {number(betas[-1].item(), 2)}")
+        return (f"terminal SNR {number(schedule.snr(1.0).item())}, betas from {number(betas[0].item())} "
+                f"to {number(betas[-1].item())}")
 
     def follow(_: object = None) -> None:
         start.disabled = end.disabled = family.value == "cosine"
