@@ -120,8 +120,7 @@ export function scrubber(model, el, prepare) {
     on.push(() => model.off(name, run));
   };
 
-  // Every key that arrives here is ours: data-lm-suppress-shortcuts keeps JupyterLab's own shortcuts away.
-  const root = make("div", { class: "dl-widget", role: "group", "data-lm-suppress-shortcuts": "true" });
+  const root = make("div", { class: "dl-widget", role: "group" });
   const stage = make("div", { class: "dl-stage" });
   const play = button("play", "Play");
   const back = button("back", "One step back");
@@ -234,20 +233,24 @@ export function scrubber(model, el, prepare) {
   listen(speed, "change", () => {
     if (playing) (from = model.get("index")), (start = 0);
   });
-  listen(root, "keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey || event.target === speed) return;
+  // JupyterLab takes keys from the document before they get here, so plain keys are caught before that, at the window:
+  // an arrow must not change the cell, nor an "x" cut it. Keys with Ctrl and the like, and Shift+Enter, stay JupyterLab's.
+  listen(window, "keydown", (event) => {
+    const target = event.composedPath()[0];
+    if (!root.contains(target) || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.key === "Escape" || (event.shiftKey && event.key === "Enter")) return;
+    event.stopImmediatePropagation();
+    if (target === speed) return;
     const big = Math.max(1, Math.round(count() / 10));
     const moves = {
       ArrowRight: () => step(1), ArrowUp: () => step(1), ArrowLeft: () => step(-1), ArrowDown: () => step(-1),
       PageUp: () => step(big), PageDown: () => step(-big), Home: () => step(-count()), End: () => step(count()),
     };
-    const pressed = event.target.closest("button");
-    if (event.key === " " && !pressed) moves[" "] = toggle;
+    if (event.key === " " && !target.closest("button")) moves[" "] = toggle;
     if (!moves[event.key]) return;
     event.preventDefault();
-    event.stopPropagation();
     moves[event.key]();
-  });
+  }, true);
   const drag = (target, place) => {
     let held = null;
     listen(target, "pointerdown", (event) => {
