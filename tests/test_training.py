@@ -25,9 +25,11 @@ POINTS = load("mixture", count=500)
 
 
 def fresh(seed=0, net=None, schedule=None, predicts="v", classes=0):
+    """A denoiser whose first weights depend on ``seed``; ``net`` makes its network."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return Denoiser(net or MLP(2, width=16, depth=1, classes=classes), schedule or Cosine(), predicts)
+        net = net() if net else MLP(2, width=16, depth=1, classes=classes)
+        return Denoiser(net, schedule or Cosine(), predicts)
 
 
 def run(denoiser=None, data=POINTS, **options):
@@ -120,7 +122,8 @@ def test_a_step_is_adam_on_the_mean_loss_and_forgets_the_gradient_before():
         optimizer.param_groups[0]["lr"] = recipe.rate(step)
         optimizer.step()
         torch.testing.assert_close(p.losses, miss.detach(), rtol=1e-5, atol=1e-6)
-        assert math.isclose(p.loss, miss.mean(), rel_tol=1e-5) and math.isclose(p.grad_norm, norm, rel_tol=1e-4)
+        assert math.isclose(p.loss, miss.mean().item(), rel_tol=1e-5)
+        assert math.isclose(p.grad_norm, norm.item(), rel_tol=1e-4)
         assert torch.equal(p.t, t) and p.lr == recipe.rate(step)
     torch.testing.assert_close(weights(denoiser), weights(copy), rtol=1e-5, atol=1e-6)
 
@@ -163,7 +166,7 @@ def test_training_learns_the_mixture():
     """The loss of the last steps comes near the exact denoiser's on the same draws, from far above it."""
     data = load("mixture", count=4000)
     recipe = Recipe(steps=400, batch=128)
-    found = run(fresh(net=MLP(2, width=64, depth=2)), data, steps=400, batch=128, lr=4e-3, ema=0.99)
+    found = run(fresh(net=lambda: MLP(2, width=64, depth=2)), data, steps=400, batch=128, lr=4e-3, ema=0.99)
     exact = Exact(data.mixture, Cosine())
     best = []
     for step in range(301, 401):
@@ -215,7 +218,7 @@ def test_interrupted_and_resumed_is_bit_identical(tmp_path, stop, how, classes):
 
 def test_a_picture_network_in_bfloat16_resumes_bit_identically(tmp_path):
     data = load("digits", count=40)
-    unet = lambda: fresh(net=UNet(1, 8, width=8, multipliers=(1, 1), heads=2, classes=10))  # noqa: E731
+    unet = lambda: fresh(net=lambda: UNet(1, 8, width=8, multipliers=(1, 1), heads=2, classes=10))  # noqa: E731
     options = {"steps": 6, "batch": 4, "every": 2, "precision": "bfloat16"}
     whole = run(unet(), data, folder=tmp_path / "whole", **options)
     for p in train(unet(), data, folder=tmp_path / "part", progress=False, **options):
@@ -240,7 +243,7 @@ OTHERS = {
     "lr": {"lr": 1e-3}, "steps": {"steps": 31}, "seed": {"seed": 1}, "ema": {"ema": 0.5}, "batch": {"batch": 16},
     "precision": {"precision": "bfloat16"}, "stratified": {"stratified": False},
     "schedule": {"denoiser": fresh(schedule=Flow())}, "predicts": {"denoiser": fresh(predicts="x0")},
-    "width": {"denoiser": fresh(net=MLP(2, width=32, depth=1))}, "count": {"data": POINTS.x[:400]},
+    "width": {"denoiser": fresh(net=lambda: MLP(2, width=32, depth=1))}, "count": {"data": POINTS.subset(slice(400))},
     "digest": {"data": replace(POINTS, x=POINTS.x + 1)},
 }  # fmt: skip
 
@@ -331,7 +334,7 @@ def broken_at(step):
 
 
 def test_nan_loss_stops_says_where_and_keeps_the_last_good_checkpoint(tmp_path):
-    denoiser = fresh(net=broken_at(18))
+    denoiser = fresh(net=lambda: broken_at(18))
     with pytest.raises(FloatingPointError, match=r"loss is nan at step 18 of 30: lower lr=0.002.*checkpoint.safetensors is kept"):
         run(denoiser, folder=tmp_path, every=5)
     assert describe(tmp_path / CHECKPOINT).step == 15
@@ -352,7 +355,7 @@ def test_an_infinite_gradient_stops_too():
         def forward(self, x, t, cond=None):
             return Steep.apply(super().forward(x, t, cond))
 
-    denoiser = fresh(net=Net(2, width=16, depth=1))
+    denoiser = fresh(net=lambda: Net(2, width=16, depth=1))
     before = weights(denoiser)
     with pytest.raises(FloatingPointError, match="gradient is (nan|inf) at step 1 of 30"):
         run(denoiser)
@@ -393,9 +396,9 @@ def test_a_network_without_a_config_trains_without_a_folder_and_says_why_not_wit
         def forward(self, x, t, cond=None):
             return self.layer(x)
 
-    assert len(run(fresh(net=Plain()), steps=2)) == 2
+    assert len(run(fresh(net=Plain), steps=2)) == 2
     with pytest.raises(ValueError, match=r"Plain has no .config, so no file can rebuild it"):
-        run(fresh(net=Plain()), steps=2, folder=tmp_path)
+        run(fresh(net=Plain), steps=2, folder=tmp_path)
 
 
 def test_a_checkpoint_of_weights_alone_is_no_place_to_resume(tmp_path):

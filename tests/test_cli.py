@@ -1,0 +1,256 @@
+"""The command line: what each command writes, and that every error is one line and exit status 2."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from diffusion_lib import cli
+from diffusion_lib.cli import main
+from diffusion_lib.files import describe, load_denoiser
+
+ROOT = Path(__file__).parents[1]
+QUICK = ["--data", "mixture", "--count", "200", "--steps", "6", "--batch", "8", "--width", "16", "--depth", "1", "--every", "4",
+         "--samples", "20", "--sampler-steps", "3"]  # fmt: skip
+
+
+def train(out, *more):
+    assert main(["train", "--out", str(out), *QUICK, *more]) == 0
+    return out
+
+
+def rows(out):
+    return list(csv.DictReader((out / cli.LOG).open()))
+
+
+def refused(capsys, *arguments):
+    """The error of a command that must fail: one line, exit status 2."""
+    capsys.readouterr()
+    try:
+        status = main([str(a) for a in arguments])
+    except SystemExit as error:  # argparse
+        status = error.code
+    out, err = capsys.readouterr()
+    assert status == 2 and err.count("\n") == 1 and "Traceback" not in err and not err.startswith("usage")
+    return err
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    out = tmp_path_factory.mktemp("digits")
+    options = "--data digits --count 40 --steps 2 --batch 4 --width 8 --multipliers 1,1 --samples 5 --sampler-steps 2 --half"
+    assert main(["train", "--out", str(out), *options.split()]) == 0
+    return out
+
+
+def test_train_writes_a_model_a_checkpoint_a_log_and_a_picture(trained):
+    assert sorted(p.name for p in trained.iterdir()) == ["checkpoint.safetensors", "log.csv", "model.safetensors", "samples.png"]
+    assert [int(row["step"]) for row in rows(trained)] == [1, 2, 3, 4, 5, 6]
+    assert all(float(row["loss"]) > 0 and float(row["seconds"]) > 0 for row in rows(trained))
+    made = describe(trained / cli.MODEL)
+    assert made.step == 6 and made.data["name"] == "mixture" and made.recipe["batch"] == 8 and made.recipe["seed"] == 0
+    assert made.network == {"kind": "MLP", "dim": 2, "width": 16, "depth": 1, "classes": 4}
+    one, two = (load_denoiser(trained / name).net.state_dict() for name in ("model.safetensors", "checkpoint.safetensors"))
+    assert all(torch.equal(one[k], two[k]) for k in one)
+
+
+def test_the_command_does_what_the_functions_do(trained):
+    """The same weights as training.train gives with the same options."""
+    from diffusion_lib import training
+    from diffusion_lib.data import load
+    from diffusion_lib.denoisers import Denoiser
+    from diffusion_lib.networks import MLP
+    from diffusion_lib.schedules import Cosine
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = MLP(2, width=16, depth=1, classes=4)
+    *_, p = training.train(Denoiser(net, Cosine()), load("mixture", count=200), steps=6, batch=8, progress=False)
+    expected = p.denoiser.net.state_dict()
+    found = load_denoiser(trained / cli.MODEL).net.state_dict()
+    assert all(torch.equal(found[k], expected[k]) for k in expected)
+
+
+def test_resume_goes_on_where_it_was_and_repairs_the_log(trained, tmp_path, monkeypatch):
+    out, real = tmp_path / "run", cli.Log.add
+
+    def stop(self, **row):
+        real(self, **row)
+        if row["step"] == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.Log, "add", stop)
+    assert main(["train", "--out", str(out), *QUICK]) == 130
+    monkeypatch.undo()
+    with (out / cli.LOG).open("a") as log:
+        log.write("6,0.")  # a line cut short
+    train(out, "--resume")
+    assert [int(row["step"]) for row in rows(out)] == [1, 2, 3, 4, 5, 6]
+    for a, b in zip(rows(out), rows(trained), strict=True):
+        assert (a["loss"], a["grad_norm"], a["lr"]) == (b["loss"], b["grad_norm"], b["lr"])
+    assert (out / cli.MODEL).stat().st_size == (trained / cli.MODEL).stat().st_size
+    one, two = (load_denoiser(run / cli.MODEL).net.state_dict() for run in (out, trained))
+    assert all(torch.equal(one[k], two[k]) for k in one)
+
+
+def test_sample_draws_a_grid_of_eight_columns(tmp_path, capsys):
+    picture = tmp_path / "new" / "x.png"
+    arguments = ["sample", "digits", "--out", str(picture), "--samples", "10", "--sampler-steps", "2", "--label", "3"]
+    assert main(arguments) == 0 and "wrote 10 samples of digits" in capsys.readouterr().out
+    with Image.open(picture) as image:
+        width, height = image.size
+    assert width / height == pytest.approx(8 / 2, rel=0.1)
+    before = picture.read_bytes()
+    assert main(arguments) == 0 and picture.read_bytes() == before  # the same seed, the same picture
+    for other in (["--seed", "1"], ["--guidance", "3"], ["--sampler", "heun"], ["--label", "4"]):
+        assert main([*arguments, *other]) == 0 and picture.read_bytes() != before, other
+
+
+def test_sample_draws_points(trained, tmp_path):
+    assert main(["sample", str(trained / cli.MODEL), "--out", str(tmp_path / "x.png"), "--sampler-steps", "2", "--label", "B"]) == 0
+    with Image.open(tmp_path / "x.png") as image:
+        assert image.size[0] > 100
+
+
+def test_labels_are_asked_for_by_name_by_number_or_in_turn():
+    class Net:
+        config = {"classes": 3}  # noqa: RUF012
+
+    def ask(label):
+        options = cli.parser().parse_args(["sample", "m", "--samples", "4", *(["--label", label] if label else [])])
+        return cli.labels(["a", "b", "c"], options, Net).tolist()
+
+    assert ask(None) == [0, 1, 2, 0] and ask("b") == [1] * 4 and ask("2") == [2] * 4
+    for wrong in ("d", "3"):
+        with pytest.raises(ValueError, match=rf"--label '{wrong}' is none of a, b, c, nor a number below 3"):
+            ask(wrong)
+
+
+def test_evaluate_prints_the_distance_beside_its_floor(digits, trained, capsys):
+    assert main(["evaluate", str(digits / cli.MODEL), "--samples", "50", "--sampler-steps", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "Fréchet distance of 50 samples to 1442 real pictures" in out and "the same of 50 real ones" in out
+    ratio = float(out.split("model / real: ")[1].split(")")[0])
+    assert ratio > 3  # two steps of training draw noise
+    assert main(["evaluate", str(trained / cli.MODEL), "--sampler-steps", "2"]) == 0
+    assert "sliced Wasserstein distance of 300 samples to 5000 real points" in capsys.readouterr().out
+
+
+def test_info_says_what_a_file_holds(trained, digits, capsys):
+    assert main(["info", str(trained / cli.MODEL)]) == 0
+    out = capsys.readouterr().out
+    for word in ("after 6 training steps", "kind='MLP'", "Cosine(s=0.008)", "'v'", "name='mixture'", "lr=0.002", "seed=0"):
+        assert word in out
+    assert main(["info", str(digits / "checkpoint.safetensors")]) == 0
+
+
+def test_half_stores_float16(digits):
+    assert (digits / cli.MODEL).stat().st_size < 0.3 * (digits / "checkpoint.safetensors").stat().st_size
+
+
+def test_export_calls_the_exporter(monkeypatch, tmp_path):
+    from diffusion_lib import export
+
+    asked = []
+    monkeypatch.setattr(export, "export", asked.append)
+    assert main(["export", str(tmp_path)]) == 0 and asked == [tmp_path]
+
+
+def test_the_default_network_halves_pictures_down_to_eight_pixels():
+    class Data:
+        labels, classes, is_images, name = None, (), True, "pictures"
+
+        def __init__(self, side):
+            self.shape = (3, side, side)
+
+    options = cli.parser().parse_args(["train", "--data", "x", "--out", "y"])
+    found = {side: cli.network(Data(side), options).config for side in (8, 16, 32, 64)}
+    assert {side: len(config["multipliers"]) for side, config in found.items()} == {8: 2, 16: 2, 32: 3, 64: 4}
+    assert all(config["attention"] == [len(config["multipliers"]) - 1] for config in found.values())
+
+
+# ---- errors ----
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["train", "--data", "digitz"], "'digitz' is no data set"),
+    (["train", "--data", "moons", "--schedule", "Sine"], "--schedule 'Sine' is none of LinearBeta"),
+    (["train", "--data", "moons", "--predicts", "noise"], "predicts='noise' is none of 'x0', 'eps'"),
+    (["train", "--data", "moons", "--steps", "0"], "steps=0 must be a whole number"),
+    (["train", "--data", "moons", "--lr", "-1"], "lr=-1.0 must be above 0"),
+    (["train", "--data", "moons", "--resume"], "there is nothing to resume"),
+    (["train", "--data", "shapes", "--count", "10", "--size", "18", "--multipliers", "1,2,2"], "size=18 cannot be halved"),
+    (["train", "--data", "folder:none"], "none"),
+    (["train", "--data", "moons", "--steps", "many"], "invalid int value: 'many'"),
+    (["train", "--data", "moons", "--multipliers", "1,x"], "invalid whole_numbers value"),
+])  # fmt: skip
+def test_bad_options_of_train(arguments, message, tmp_path, capsys):
+    assert message in refused(capsys, *arguments, "--out", tmp_path / "run")
+
+
+def test_bad_commands(capsys, trained, tmp_path):
+    assert "invalid choice: 'dance'" in refused(capsys, "dance")
+    assert "required: COMMAND" in refused(capsys)
+    assert "unrecognized arguments: --stepz" in refused(capsys, "sample", "m", "--stepz", "3")
+
+
+def test_bad_models_and_sampling_options(capsys, trained, tmp_path):
+    model = trained / cli.MODEL
+    assert "no model named 'faces' comes with the course" in refused(capsys, "sample", "faces")
+    assert "none.safetensors does not exist" in refused(capsys, "info", tmp_path / "none.safetensors")
+    (tmp_path / "cut.safetensors").write_bytes(model.read_bytes()[:500])
+    assert "is cut short" in refused(capsys, "info", tmp_path / "cut.safetensors")
+    out = ["--out", tmp_path / "x.png"]
+    assert "sampler='ddpm' is none of 'ancestral', 'ddim'" in refused(capsys, "sample", model, "--sampler", "ddpm", *out)
+    assert "--label '9' is none of A, B, C, D" in refused(capsys, "sample", model, "--label", "9", *out)
+    assert "steps=0: take at least 1" in refused(capsys, "sample", model, "--sampler-steps", "0", *out)
+    assert "cannot write here" in refused(capsys, "sample", model, "--out", model / "x.png")
+    assert "--samples 100000: compare 2 to" in refused(capsys, "evaluate", model, "--samples", "100000")
+    assert "shape (1, 8, 8), the model makes (2,)" in refused(capsys, "evaluate", model, "--data", "digits")
+
+
+def test_labels_of_a_model_without_labels(capsys, tmp_path):
+    train(tmp_path / "run", "--data", "swiss_roll")
+    model = tmp_path / "run" / cli.MODEL
+    assert describe(model).network["classes"] == 0
+    assert "knows no labels, so leave it out" in refused(capsys, "sample", model, "--label", "0")
+    assert "knows no labels, so leave it at 1" in refused(capsys, "sample", model, "--guidance", "2")
+
+
+def test_a_run_is_not_overwritten_and_not_resumed_with_other_options(capsys, trained):
+    before = (trained / "checkpoint.safetensors").read_bytes()
+    assert "holds a run already: add --resume" in refused(capsys, "train", "--out", trained, *QUICK)
+    assert "was made with lr=0.002, this run has lr=0.1" in refused(
+        capsys, "train", "--out", trained, *QUICK, "--resume", "--lr", "0.1")  # fmt: skip
+    assert (trained / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_an_output_folder_that_cannot_be_written(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot write here" in refused(capsys, "train", "--out", tmp_path / "file" / "run", *QUICK)
+
+
+def test_nan_loss_is_one_line_too(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("diffusion_lib.training.loss", lambda *a, **k: torch.full((8,), torch.nan, requires_grad=True))
+    assert "loss is nan at step 1 of 6: lower lr=0.002" in refused(capsys, "train", "--out", tmp_path / "run", *QUICK)
+
+
+def test_the_module_runs_as_a_command(tmp_path):
+    """A real process: help without loading torch, and an error that is one line on stderr."""
+    run = lambda *a: subprocess.run([sys.executable, *a], capture_output=True, text=True, cwd=ROOT, timeout=120)  # noqa: E731
+    helped = run("-m", "diffusion_lib", "train", "--help")
+    assert helped.returncode == 0 and "--label-dropout" in helped.stdout
+    loaded = run("-c", "import sys; from diffusion_lib.cli import parser; parser(); print('torch' in sys.modules)")
+    assert loaded.stdout.strip() == "False"
+    failed = run("-m", "diffusion_lib", "info", str(tmp_path / "none.safetensors"))
+    assert failed.returncode == 2 and failed.stderr.count("\n") == 1 and os.linesep not in failed.stdout
