@@ -237,22 +237,18 @@ def of_5_4(net, optimizer, x0, noise, t, alpha, sigma):
         return miss.square().mean()
 
 
-def of_6_1(x_t, x0, alpha_t, sigma_t, alpha_s, sigma_s):
-    found = predictions.solve(x_t, x0, alpha_t, sigma_t, torch.ones_like(alpha_t), torch.zeros_like(alpha_t))
-    return alpha_s * found.x0 + sigma_s * found.eps
-
-
-def of_6_2(x_i, x0, i, noise, alpha_bar):
+def of_6_1(x_i, x0, i, noise, alpha_bar):
     q, steps = schedule_of(alpha_bar)
     there = q.posterior(x_i, x0, (i - 1) / steps, i / steps)
     return there.mean + there.var.sqrt() * noise
 
 
-def of_6_3(a, b, w):
-    return sampling.slerp(a[None], b[None], w)[0]
+def of_6_2(x_t, x0, alpha_t, sigma_t, alpha_s, sigma_s):
+    found = predictions.solve(x_t, x0, alpha_t, sigma_t, torch.ones_like(alpha_t), torch.zeros_like(alpha_t))
+    return alpha_s * found.x0 + sigma_s * found.eps
 
 
-def of_6_4(x_t, x0, s, t, eta, noise, alpha_bar):
+def of_6_3(x_t, x0, s, t, eta, noise, alpha_bar):
     """The package's own step, with a generator that draws the noise handed to the exercise."""
     q, steps = schedule_of(alpha_bar)
 
@@ -272,6 +268,10 @@ def of_6_4(x_t, x0, s, t, eta, noise, alpha_bar):
     new = eta * there.var.sqrt()  # what ddim multiplies its own noise by
     drawn = torch.randn(x_t.shape, generator=torch.Generator().manual_seed(3), dtype=x_t.dtype)
     return ddim(eta) + new * (noise - drawn)
+
+
+def of_6_4(a, b, w):
+    return sampling.slerp(a[None], b[None], w)[0]
 
 
 OF_THE_PACKAGE = {

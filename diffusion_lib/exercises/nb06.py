@@ -1,7 +1,7 @@
-"""Exercises of notebook 06, sampling: 6.1 the DDIM step, 6.2 the ancestral step, 6.3 slerp, 6.4 DDIM with eta.
+"""Exercises of notebook 06, sampling: 6.1 the ancestral step, 6.2 the DDIM step, 6.3 DDIM with eta, 6.4 slerp.
 
-6.1 and 6.4 are equations 12 and 16 of Song, Meng and Ermon 2021; 6.2 is algorithm 2 of Ho, Jain and Abbeel 2020 with
-the posterior's variance; 6.3 is Shoemake 1985.
+6.1 is algorithm 2 of Ho, Jain and Abbeel 2020 with the posterior's variance; 6.2 and 6.3 are equations 12 and 16 of
+Song, Meng and Ermon 2021; 6.4 is Shoemake 1985.
 """
 
 import torch
@@ -11,90 +11,6 @@ from diffusion_lib.exercises.inputs import pictures, random_alpha_bar, some_step
 from diffusion_lib.exercises.nb02 import jump_to, posterior
 
 # ---------------------------------------------------------------- 6.1
-
-
-def ddim_step(x_t, x0, alpha_t, sigma_t, alpha_s, sigma_s):
-    return alpha_s * x0 + sigma_s * (x_t - alpha_t * x0) / sigma_t
-
-
-def _ddim_inputs(generator):
-    low, high = (0.2 + 1.3 * torch.rand(2, generator=generator)).sort().values
-    low = 0 * low if torch.rand((), generator=generator) < 0.25 else low
-    x_t = torch.randn(3, 1, 4, 4, generator=generator)
-    return x_t, pictures(generator, 3, (1, 4, 4)), high.cos(), (high + 0.05).sin(), low.cos(), low.sin()
-
-
-_DDIM = Exercise(
-    id="6.1",
-    title="The DDIM step",
-    reference=ddim_step,
-    inputs=_ddim_inputs,
-    mistakes=(
-        Mistake(
-            lambda x, x0, a, s, b, r: b * x0 + r * x,
-            "You used x_t itself as the noise. Take the picture out of it first: eps = (x_t - alpha_t x0) / sigma_t.",
-        ),
-        Mistake(
-            lambda x, x0, a, s, b, r: b * x0 + r * (x - x0) / s,
-            "The picture sits in x_t shrunk by alpha_t: subtract alpha_t x0, not x0.",
-        ),
-        Mistake(
-            lambda x, x0, a, s, b, r: b * x0 + r * (x - a * x0),
-            "x_t - alpha_t x0 is the noise times sigma_t: divide by sigma_t before you put in sigma_s.",
-        ),
-        Mistake(
-            lambda x, x0, a, s, b, r: b * x0 + (x - a * x0),
-            "All the noise of time t is still there: at s it must shrink to sigma_s.",
-        ),
-        Mistake(
-            lambda x, x0, a, s, b, r: x0 + r * (x - a * x0) / s,
-            "The noise is right; the picture at s is shrunk by alpha_s.",
-        ),
-        Mistake(
-            lambda x, x0, a, s, b, r: a * x0 + r * (x - a * x0) / s,
-            "The picture is still at the level of t: multiply x0 by alpha_s.",
-        ),
-        Mistake(
-            lambda x, x0, a, s, b, r: b * x0 + r**2 * (x - a * x0) / s,
-            "sigma_s is a standard deviation; you squared it.",
-        ),
-        Mistake(
-            lambda x, x0, a, s, b, r: b * x0 + r * (x - a * x0) / s**2,
-            "You divided by the variance sigma_t²; eps = (x_t - alpha_t x0) / sigma_t.",
-        ),
-        Mistake(
-            lambda x, x0, a, s, b, r: b * x0 + r * (x - a * x0) / (1 - a**2).sqrt(),
-            "You used sqrt(1 - alpha_t²) for sigma_t. Not every schedule keeps the variance at 1: use the "
-            "sigma_t given.",
-        ),
-        Mistake(
-            lambda x, x0, a, s, b, r: b * x0 - r * (x - a * x0) / s,
-            "The noise has the wrong sign: the same noise stays, only less of it.",
-        ),
-        Mistake(
-            lambda x, x0, a, s, b, r: x0 + 0 * x,
-            "That jumps to the guess x0 at once; go back only as far as s.",
-        ),
-        Mistake(
-            lambda x, x0, a, s, b, r: b * x0 + 0 * x,
-            "The noise is gone: DDIM keeps the noise that it found and only lowers its level to sigma_s.",
-        ),
-    ),
-    properties=(
-        Property(
-            lambda args, x: args[5] > 0 or bool((x - args[1]).abs().max() < 1e-4),
-            "At s = 0 (sigma_s = 0) the step must end exactly in x0.",
-        ),
-    ),
-    hints=(
-        "Which noise, mixed with x0 at time t, gives the x_t you see?",
-        "eps = (x_t - alpha_t x0) / sigma_t. Now mix the same x0 and the same eps at time s.",
-        "alpha_s times x0 plus sigma_s times eps.",
-    ),
-)
-
-
-# ---------------------------------------------------------------- 6.2
 
 
 def ancestral_step(x_i, x0, i, noise, alpha_bar):
@@ -122,7 +38,7 @@ def _ancestral_inputs(generator):
 
 
 _ANCESTRAL = Exercise(
-    id="6.2",
+    id="6.1",
     title="The ancestral step",
     reference=ancestral_step,
     inputs=_ancestral_inputs,
@@ -193,7 +109,196 @@ _ANCESTRAL = Exercise(
 )
 
 
+# ---------------------------------------------------------------- 6.2
+
+
+def ddim_step(x_t, x0, alpha_t, sigma_t, alpha_s, sigma_s):
+    return alpha_s * x0 + sigma_s * (x_t - alpha_t * x0) / sigma_t
+
+
+def _ddim_inputs(generator):
+    low, high = (0.2 + 1.3 * torch.rand(2, generator=generator)).sort().values
+    low = 0 * low if torch.rand((), generator=generator) < 0.25 else low
+    x_t = torch.randn(3, 1, 4, 4, generator=generator)
+    return x_t, pictures(generator, 3, (1, 4, 4)), high.cos(), (high + 0.05).sin(), low.cos(), low.sin()
+
+
+_DDIM = Exercise(
+    id="6.2",
+    title="The DDIM step",
+    reference=ddim_step,
+    inputs=_ddim_inputs,
+    mistakes=(
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 + r * x,
+            "You used x_t itself as the noise. Take the picture out of it first: eps = (x_t - alpha_t x0) / sigma_t.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 + r * (x - x0) / s,
+            "The picture sits in x_t shrunk by alpha_t: subtract alpha_t x0, not x0.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 + r * (x - a * x0),
+            "x_t - alpha_t x0 is the noise times sigma_t: divide by sigma_t before you put in sigma_s.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 + (x - a * x0),
+            "All the noise of time t is still there: at s it must shrink to sigma_s.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: x0 + r * (x - a * x0) / s,
+            "The noise is right; the picture at s is shrunk by alpha_s.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: a * x0 + r * (x - a * x0) / s,
+            "The picture is still at the level of t: multiply x0 by alpha_s.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 + r**2 * (x - a * x0) / s,
+            "sigma_s is a standard deviation; you squared it.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 + r * (x - a * x0) / s**2,
+            "You divided by the variance sigma_t²; eps = (x_t - alpha_t x0) / sigma_t.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 + r * (x - a * x0) / (1 - a**2).sqrt(),
+            "You used sqrt(1 - alpha_t²) for sigma_t. Not every schedule keeps the variance at 1: use the "
+            "sigma_t given.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 - r * (x - a * x0) / s,
+            "The noise has the wrong sign: the same noise stays, only less of it.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: x0 + 0 * x,
+            "That jumps to the guess x0 at once; go back only as far as s.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 + 0 * x,
+            "The noise is gone: DDIM keeps the noise that it found and only lowers its level to sigma_s.",
+        ),
+    ),
+    properties=(
+        Property(
+            lambda args, x: args[5] > 0 or bool((x - args[1]).abs().max() < 1e-4),
+            "At s = 0 (sigma_s = 0) the step must end exactly in x0.",
+        ),
+    ),
+    hints=(
+        "Which noise, mixed with x0 at time t, gives the x_t you see?",
+        "eps = (x_t - alpha_t x0) / sigma_t. Now mix the same x0 and the same eps at time s.",
+        "alpha_s times x0 plus sigma_s times eps.",
+    ),
+)
+
+
 # ---------------------------------------------------------------- 6.3
+
+
+def ddim_eta(x_t, x0, s, t, eta, noise, alpha_bar):
+    return _generalised(x_t, x0, s, t, noise, alpha_bar, eta**2 * _ancestral_var(s, t, alpha_bar))
+
+
+def _ancestral_var(s, t, alpha_bar):
+    return (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t] / alpha_bar[s])
+
+
+def _generalised(x_t, x0, s, t, noise, alpha_bar, var):
+    eps = (x_t - alpha_bar[t].sqrt() * x0) / (1 - alpha_bar[t]).sqrt()
+    return alpha_bar[s].sqrt() * x0 + (1 - alpha_bar[s] - var).sqrt() * eps + var.sqrt() * noise
+
+
+def _eta_with(factors):
+    """The step with other factors of eps and of the noise, from (var, alpha_bar_s, alpha_bar_t)."""
+
+    def answer(x_t, x0, s, t, eta, noise, alpha_bar):
+        eps = (x_t - alpha_bar[t].sqrt() * x0) / (1 - alpha_bar[t]).sqrt()
+        var = eta**2 * _ancestral_var(s, t, alpha_bar)
+        of_eps, of_noise = factors(var, alpha_bar[s], alpha_bar[t])
+        return alpha_bar[s].sqrt() * x0 + of_eps * eps + of_noise * noise
+
+    return answer
+
+
+def _eta_inputs(generator):
+    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator)
+    last = len(alpha_bar) - 1
+    s = 0 if torch.rand((), generator=generator) < 0.2 else int(torch.randint(0, last, (), generator=generator))
+    t = int(torch.randint(s + 1, last + 1, (), generator=generator))
+    eta = (0.0, 1.0, 0.3, 0.7)[int(torch.randint(4, (), generator=generator))]
+    x_t = jump_to(x0, t, torch.randn(x0.shape, generator=generator), alpha_bar).float()
+    guess = (x0 + 0.2 * torch.randn(x0.shape, generator=generator)).clamp(-1, 1)
+    return x_t, guess, s, t, eta, torch.randn(x0.shape, generator=generator), alpha_bar
+
+
+_ETA = Exercise(
+    id="6.3",
+    title="DDIM with eta",
+    reference=ddim_eta,
+    inputs=_eta_inputs,
+    tolerance=3e-5,
+    mistakes=(
+        Mistake(
+            lambda x, x0, s, t, eta, e, ab: ddim_eta(x, x0, s, t, 0.0, e, ab),
+            "eta does nothing in yours: that is DDIM with eta = 0, no noise at all.",
+        ),
+        Mistake(
+            lambda x, x0, s, t, eta, e, ab: ddim_eta(x, x0, s, t, 1.0, e, ab),
+            "eta does nothing in yours: that is the ancestral step, eta = 1.",
+        ),
+        Mistake(
+            lambda x, x0, s, t, eta, e, ab: _generalised(x, x0, s, t, e, ab, eta * _ancestral_var(s, t, ab)),
+            "eta multiplied the variance; it scales the standard deviation, so the variance gets eta².",
+        ),
+        Mistake(
+            _eta_with(lambda var, b, a: ((1 - b).sqrt(), var.sqrt())),
+            "New noise came in, but the old noise was not reduced: the squares of the two must add up to "
+            "1 - alpha_bar[s].",
+        ),
+        Mistake(
+            _eta_with(lambda var, b, a: ((1 - b).sqrt() - var.sqrt(), var.sqrt())),
+            "You subtracted standard deviations; subtract variances, then take the root.",
+        ),
+        Mistake(
+            _eta_with(lambda var, b, a: ((1 - b - var).sqrt(), var)),
+            "The new noise is multiplied by its variance; it wants the standard deviation.",
+        ),
+        Mistake(
+            _eta_with(lambda var, b, a: ((1 - b - var).sqrt(), 0)),
+            "The old noise was reduced, but the new noise was never added.",
+        ),
+        Mistake(
+            _eta_with(lambda var, b, a: (1 - b - var, var.sqrt())),
+            "The old noise is multiplied by a variance: a square root is missing.",
+        ),
+        Mistake(
+            lambda x, x0, s, t, eta, e, ab: _generalised(x, x0, s, t, e, ab, eta**2 * (1 - ab[t] / ab[s])),
+            "You used the variance of the step forward; going back it is smaller by (1 - alpha_bar[s]) / "
+            "(1 - alpha_bar[t]).",
+        ),
+        Mistake(
+            lambda x, x0, s, t, eta, e, ab: ddim_eta(x, x0, t - 1, t, eta, e, ab),
+            "You stepped to t - 1; the step goes to s, however far that is.",
+        ),
+    ),
+    properties=(
+        Property(
+            lambda args, x: args[2] > 0 or bool((x - args[1]).abs().max() < 1e-4),
+            "At s = 0 nothing is left but x0: no old noise, no new noise.",
+        ),
+    ),
+    hints=(
+        "At s, the noise must have the variance 1 - alpha_bar[s] in all. Part of it is new, the rest is "
+        "the eps you found.",
+        "New: var = eta² times the ancestral variance from t to s. Old: what is left of 1 - alpha_bar[s].",
+        "Ancestral variance: (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t] / alpha_bar[s]). "
+        "Then three terms: x0, eps, noise.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 6.4
 
 
 def slerp(a, b, w):
@@ -221,7 +326,7 @@ def _lerp(a, b, w):
 
 
 _SLERP = Exercise(
-    id="6.3",
+    id="6.4",
     title="Slerp",
     reference=slerp,
     inputs=_slerp_inputs,
@@ -289,109 +394,4 @@ _SLERP = Exercise(
 )
 
 
-# ---------------------------------------------------------------- 6.4
-
-
-def ddim_eta(x_t, x0, s, t, eta, noise, alpha_bar):
-    return _generalised(x_t, x0, s, t, noise, alpha_bar, eta**2 * _ancestral_var(s, t, alpha_bar))
-
-
-def _ancestral_var(s, t, alpha_bar):
-    return (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t] / alpha_bar[s])
-
-
-def _generalised(x_t, x0, s, t, noise, alpha_bar, var):
-    eps = (x_t - alpha_bar[t].sqrt() * x0) / (1 - alpha_bar[t]).sqrt()
-    return alpha_bar[s].sqrt() * x0 + (1 - alpha_bar[s] - var).sqrt() * eps + var.sqrt() * noise
-
-
-def _eta_with(factors):
-    """The step with other factors of eps and of the noise, from (var, alpha_bar_s, alpha_bar_t)."""
-
-    def answer(x_t, x0, s, t, eta, noise, alpha_bar):
-        eps = (x_t - alpha_bar[t].sqrt() * x0) / (1 - alpha_bar[t]).sqrt()
-        var = eta**2 * _ancestral_var(s, t, alpha_bar)
-        of_eps, of_noise = factors(var, alpha_bar[s], alpha_bar[t])
-        return alpha_bar[s].sqrt() * x0 + of_eps * eps + of_noise * noise
-
-    return answer
-
-
-def _eta_inputs(generator):
-    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator)
-    last = len(alpha_bar) - 1
-    s = 0 if torch.rand((), generator=generator) < 0.2 else int(torch.randint(0, last, (), generator=generator))
-    t = int(torch.randint(s + 1, last + 1, (), generator=generator))
-    eta = (0.0, 1.0, 0.3, 0.7)[int(torch.randint(4, (), generator=generator))]
-    x_t = jump_to(x0, t, torch.randn(x0.shape, generator=generator), alpha_bar).float()
-    guess = (x0 + 0.2 * torch.randn(x0.shape, generator=generator)).clamp(-1, 1)
-    return x_t, guess, s, t, eta, torch.randn(x0.shape, generator=generator), alpha_bar
-
-
-_ETA = Exercise(
-    id="6.4",
-    title="DDIM with eta",
-    reference=ddim_eta,
-    inputs=_eta_inputs,
-    tolerance=3e-5,
-    mistakes=(
-        Mistake(
-            lambda x, x0, s, t, eta, e, ab: ddim_eta(x, x0, s, t, 0.0, e, ab),
-            "eta does nothing in yours: that is DDIM with eta = 0, no noise at all.",
-        ),
-        Mistake(
-            lambda x, x0, s, t, eta, e, ab: ddim_eta(x, x0, s, t, 1.0, e, ab),
-            "eta does nothing in yours: that is the ancestral step, eta = 1.",
-        ),
-        Mistake(
-            lambda x, x0, s, t, eta, e, ab: _generalised(x, x0, s, t, e, ab, eta * _ancestral_var(s, t, ab)),
-            "eta multiplied the variance; it scales the standard deviation, so the variance gets eta².",
-        ),
-        Mistake(
-            _eta_with(lambda var, b, a: ((1 - b).sqrt(), var.sqrt())),
-            "New noise came in, but the old noise was not reduced: the squares of the two must add up to "
-            "1 - alpha_bar[s].",
-        ),
-        Mistake(
-            _eta_with(lambda var, b, a: ((1 - b).sqrt() - var.sqrt(), var.sqrt())),
-            "You subtracted standard deviations; subtract variances, then take the root.",
-        ),
-        Mistake(
-            _eta_with(lambda var, b, a: ((1 - b - var).sqrt(), var)),
-            "The new noise is multiplied by its variance; it wants the standard deviation.",
-        ),
-        Mistake(
-            _eta_with(lambda var, b, a: ((1 - b - var).sqrt(), 0)),
-            "The old noise was reduced, but the new noise was never added.",
-        ),
-        Mistake(
-            _eta_with(lambda var, b, a: (1 - b - var, var.sqrt())),
-            "The old noise is multiplied by a variance: a square root is missing.",
-        ),
-        Mistake(
-            lambda x, x0, s, t, eta, e, ab: _generalised(x, x0, s, t, e, ab, eta**2 * (1 - ab[t] / ab[s])),
-            "You used the variance of the step forward; going back it is smaller by (1 - alpha_bar[s]) / "
-            "(1 - alpha_bar[t]).",
-        ),
-        Mistake(
-            lambda x, x0, s, t, eta, e, ab: ddim_eta(x, x0, t - 1, t, eta, e, ab),
-            "You stepped to t - 1; the step goes to s, however far that is.",
-        ),
-    ),
-    properties=(
-        Property(
-            lambda args, x: args[2] > 0 or bool((x - args[1]).abs().max() < 1e-4),
-            "At s = 0 nothing is left but x0: no old noise, no new noise.",
-        ),
-    ),
-    hints=(
-        "At s, the noise must have the variance 1 - alpha_bar[s] in all. Part of it is new, the rest is "
-        "the eps you found.",
-        "New: var = eta² times the ancestral variance from t to s. Old: what is left of 1 - alpha_bar[s].",
-        "Ancestral variance: (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t] / alpha_bar[s]). "
-        "Then three terms: x0, eps, noise.",
-    ),
-)
-
-
-EXERCISES = (_DDIM, _ANCESTRAL, _SLERP, _ETA)
+EXERCISES = (_ANCESTRAL, _DDIM, _ETA, _SLERP)
