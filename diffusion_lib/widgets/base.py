@@ -191,12 +191,12 @@ class Scrubber(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Take the widget from the browser and drop its arrays."""
-        layout = self.layout
+        layout, self._strip = self.layout, None
+        if self.comm is not None:  # two messages: a browser keeps a model's last state but one
+            self._data = b""
+            self._parts = []
         super().close()
         layout.close()
-        with self.hold_trait_notifications():
-            self._trait_values.pop("_data", None)
-        self._strip = None
 
 
 def picked(count: int, most: int = 5) -> list[int]:

@@ -174,7 +174,7 @@ def play(browser: object, lab: Lab) -> None:
     run_all(page, 2)
     slider(page)
     page.get_by_label("Frames per second").select_option("60")
-    page.get_by_label("Play").click()
+    page.locator(".dl-widget").get_by_label("Play", exact=True).click()
     page.wait_for_timeout(1000)
     shots = page.evaluate("""async () => {
       const puts = spy.puts.length, refreshes = spy.refreshes, start = performance.now();

@@ -86,7 +86,8 @@ def start_lab(folder: Path, port: int) -> subprocess.Popen:
          "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True",
          f"--ServerApp.root_dir={folder}", "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
         cwd=folder, env=environment, stdout=(folder / "lab.log").open("w"), stderr=subprocess.STDOUT)
-    for _ in range(240):
+    until = time.monotonic() + 240
+    while time.monotonic() < until:
         if server.poll() is not None:
             break
         with contextlib.suppress(OSError):
