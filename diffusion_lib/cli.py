@@ -88,6 +88,7 @@ def parser() -> Parser:
     add("--attention", type=whole_numbers, metavar="N,N,…", help="levels that attend")
     add("--patch", type=int, default=1, help="fold squares of this many pixels into channels: faster, coarser")
     add("--depth", type=int, default=3, help="layers of the network for points")
+    add("--init", help="start from the weights of this model, not from nothing (its network must be the same)")
     add("--half", action="store_true", help="store the finished model in float16")
     sampling_options(add, count=64)
 
@@ -148,6 +149,11 @@ def train(options: argparse.Namespace) -> None:
     data = load(options.data, size=options.size, count=options.count, seed=options.seed)
     data_info = training.data_info(data)
     denoiser = Denoiser(network(data, options), schedule(options.schedule), options.predicts)
+    if options.init and not options.resume:
+        start, _ = open_model(options.init)
+        if start.net.config != denoiser.net.config:
+            raise ValueError(f"--init {options.init} has the network {start.net.config}, this run {denoiser.net.config}")
+        denoiser.net.load_state_dict(start.net.state_dict())
     names = {field.name for field in dataclasses.fields(training.Recipe)} | {"every"}
     chosen = {name: value for name, value in vars(options).items() if name in names}
     terminal = sys.stderr.isatty()
