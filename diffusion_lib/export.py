@@ -175,7 +175,7 @@ def _slim(entry: dict) -> dict:
     identity = entry["state"].get("_anywidget_id", "").split(".")
     own = identity[:2] == ["diffusion_lib", "widgets"]
     state = {name: value for name, value in entry["state"].items()
-             if name not in ("_esm", "_css", "layout", "style", "_anywidget_id", "_dom_classes", "tooltip", "tabbable")
+             if name not in ("_esm", "_css", "_code", "layout", "style", "_anywidget_id", "_dom_classes", "tooltip", "tabbable")
              and not name.startswith(("_model_", "_view_"))}
     return {"model_name": entry["model_name"], "widget": identity[2] if own else None, "state": state,
             "buffers": entry.get("buffers", [])}

@@ -27,6 +27,21 @@ def module(name: str) -> str:
     return shared + re.sub(r"^import .* from \"\./shared\.js\";\n", "", own, flags=re.M | re.S)
 
 
+# A browser keeps every module that it ever loaded, and each widget loads its own: so that is this small one, and the
+# code proper, which comes with the widget, is loaded once for all that have the same.
+STUB = """
+const load = (model) => {
+  const code = model.get("_code"), loaded = (globalThis.diffusionLib ??= new Map());
+  if (!loaded.has(code)) loaded.set(code, import(URL.createObjectURL(new Blob([code], { type: "text/javascript" }))));
+  return loaded.get(code);
+};
+export default {
+  async initialize({ model }) { return (await load(model)).default.initialize({ model }); },
+  async render({ model, el }) { return (await load(model)).default.render({ model, el }); },
+};
+"""
+
+
 def style() -> str:
     """The one style sheet of all widgets."""
     return (HERE / "shared.css").read_text(encoding="utf-8")
@@ -128,6 +143,9 @@ def _shrinks(flat: np.ndarray, stride: int) -> float:
 class Scrubber(anywidget.AnyWidget):
     """A widget with a place in time. Subclasses call `_replace`, and say what a still of them shows."""
 
+    _esm = STUB
+    _css = style()
+    _code = traitlets.Unicode("").tag(sync=True)
     t = traitlets.Float(0.0, help="the time asked for; the frame nearest to it is shown").tag(sync=True)
     index = traitlets.Int(0, help="the frame that is shown").tag(sync=True)
     times = traitlets.List(traitlets.Float(), help="the times of the frames").tag(sync=True)

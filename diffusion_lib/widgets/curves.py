@@ -4,7 +4,7 @@ import numpy as np
 import traitlets
 
 from . import plots, stills
-from .base import Pack, Scrubber, array, checked_names, module, number, seconds, style, values_at
+from .base import Pack, Scrubber, array, checked_names, module, number, seconds, values_at
 
 
 class Curves(Scrubber):
@@ -19,8 +19,7 @@ class Curves(Scrubber):
     Raises ValueError for lines of another length than times, without lines, or for an empty range.
     """
 
-    _esm = module("curves")
-    _css = style()
+    _code = traitlets.Unicode(module("curves")).tag(sync=True)
     _plot = traitlets.Dict().tag(sync=True)
     _lines = traitlets.List().tag(sync=True)
     _values = traitlets.List().tag(sync=True)

@@ -11,7 +11,7 @@ import numpy as np
 import traitlets
 
 from . import stills
-from .base import Pack, Scrubber, array, checked_names, module, number, picked, seconds, style, values_at
+from .base import Pack, Scrubber, array, checked_names, module, number, picked, seconds, values_at
 
 MAGENTA = np.array([255, 0, 255], dtype=np.uint8)
 MOST = 64
@@ -81,8 +81,7 @@ class Frames(Scrubber):
     Raises ValueError for tracks without frames, of different lengths, or with a range that is empty.
     """
 
-    _esm = module("frames")
-    _css = style()
+    _code = traitlets.Unicode(module("frames")).tag(sync=True)
     _tracks = traitlets.List().tag(sync=True)
     _values = traitlets.List().tag(sync=True)
 

@@ -7,7 +7,7 @@ import numpy as np
 import traitlets
 
 from . import plots, stills
-from .base import Pack, Scrubber, array, module, number, picked, seconds, style, values_at
+from .base import Pack, Scrubber, array, module, number, picked, seconds, values_at
 
 
 def kl(mean_p: np.ndarray, var_p: np.ndarray, mean_q: np.ndarray, var_q: np.ndarray) -> np.ndarray:
@@ -47,8 +47,7 @@ class Gaussians(Scrubber):
     Raises ValueError for other lengths, and for variances that are negative or not finite.
     """
 
-    _esm = module("gaussians")
-    _css = style()
+    _code = traitlets.Unicode(module("gaussians")).tag(sync=True)
     _plot = traitlets.Dict().tag(sync=True)
     _names = traitlets.List().tag(sync=True)
     _zoom = traitlets.Bool(False).tag(sync=True)

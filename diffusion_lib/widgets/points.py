@@ -6,7 +6,7 @@ import numpy as np
 import traitlets
 
 from . import plots, stills
-from .base import Pack, Scrubber, array, module, number, picked, seconds, style, values_at
+from .base import Pack, Scrubber, array, module, number, picked, seconds, values_at
 
 MARKS = 3  # as many clouds as have colours and markers of their own
 
@@ -63,8 +63,7 @@ class Points(Scrubber):
     Raises ValueError for other shapes, and for a field or paths in one dimension.
     """
 
-    _esm = module("points")
-    _css = style()
+    _code = traitlets.Unicode(module("points")).tag(sync=True)
     _plot = traitlets.Dict().tag(sync=True)
     _clouds = traitlets.List().tag(sync=True)
     _scene = traitlets.Dict().tag(sync=True)
