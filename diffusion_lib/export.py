@@ -29,7 +29,8 @@ TEMPLATE = """
 {%- block data_png scoped -%}
 {%- if 'diffusion_widget' in output.metadata -%}
 <div class="jp-RenderedImage jp-OutputArea-output" data-diffusion-widget="{{ output.metadata.diffusion_widget }}">
-<img alt="{{ output.metadata.diffusion_alt | escape_html }}" src="data:image/png;base64,{{ output.data['image/png'] | trim }}">
+<img alt="{{ output.metadata.diffusion_alt | escape_html }}"
+ src="data:image/png;base64,{{ output.data['image/png'] | trim }}">
 </div>
 {%- else -%}{{ super() }}{%- endif -%}
 {%- endblock -%}
@@ -51,7 +52,8 @@ PAGE_STYLE = """
 INDEX = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Diffusion models: the course</title>
-<style>body {{ font: 17px/1.6 system-ui, sans-serif; max-width: 42em; margin: 3em auto; padding: 0 1em; color: #212121; }}
+<style>
+body {{ font: 17px/1.6 system-ui, sans-serif; max-width: 42em; margin: 3em auto; padding: 0 1em; color: #212121; }}
 a {{ color: #0066a6; }} li {{ margin: .4em 0; }}</style></head>
 <body><main><h1>Diffusion models: the course</h1>
 <p>Each page scrubs and plays without a kernel and without a network.</p>
@@ -174,9 +176,9 @@ def _slim(entry: dict) -> dict:
     """A model's state without what the page carries once, or does not need."""
     identity = entry["state"].get("_anywidget_id", "").split(".")
     own = identity[:2] == ["diffusion_lib", "widgets"]
+    needless = ("_esm", "_css", "_code", "layout", "style", "_anywidget_id", "_dom_classes", "tooltip", "tabbable")
     state = {name: value for name, value in entry["state"].items()
-             if name not in ("_esm", "_css", "_code", "layout", "style", "_anywidget_id", "_dom_classes", "tooltip", "tabbable")
-             and not name.startswith(("_model_", "_view_"))}
+             if name not in needless and not name.startswith(("_model_", "_view_"))}
     return {"model_name": entry["model_name"], "widget": identity[2] if own else None, "state": state,
             "buffers": entry.get("buffers", [])}
 
@@ -272,11 +274,14 @@ def _formulas() -> str:
             loader = (
                 "(() => { const found = {}, made = {};\n"
                 f"self.{name} = {{ push: (chunk) => Object.assign(found, chunk[1]) }};\n{_inline(text)}\n"
-                "const load = (id) => { if (made[id]) return made[id].exports; const m = (made[id] = { exports: {} });\n"
+                "const load = (id) => { if (made[id]) return made[id].exports;\n"
+                "  const m = (made[id] = { exports: {} });\n"
                 "  found[id](m, m.exports, load); return m.exports; };\n"
                 "load.r = () => {}; load.o = (o, k) => Object.hasOwn(o, k);\n"
-                "load.d = (to, from) => { for (const k in from) Object.defineProperty(to, k, { enumerable: true, get: from[k] }); };\n"
-                "load.n = (m) => { const get = m && m.__esModule ? () => m.default : () => m; load.d(get, { a: get }); return get; };\n"
+                "load.d = (to, from) => { for (const k in from)\n"
+                "  Object.defineProperty(to, k, { enumerable: true, get: from[k] }); };\n"
+                "load.n = (m) => { const get = m && m.__esModule ? () => m.default : () => m;\n"
+                "  load.d(get, { a: get }); return get; };\n"
                 "for (const id in found) { const m = load(id), katex = m.default || m;\n"
                 "  if (katex && katex.render) { typeset(katex); break; } }\n})();")
             return f"<script>\n{loader}\n</script>\n"

@@ -55,7 +55,7 @@ class Curves(Scrubber):
         checked_names(list(lines), "line")
         log_x, log_y = self._options["log_x"], self._options["log_y"]
         if log_x and min(times) <= 0:
-            raise ValueError(f"log_x with times[{times.index(min(times))}]={min(times):g}: leave out times that are not > 0")
+            raise ValueError(f"log_x with times[{times.index(min(times))}]={min(times):g}: leave those out")
         pack, made, self._strip, notes, extent = Pack(), [], [], [], []
         for i, (name, line) in enumerate(lines.items()):
             y, band = line if isinstance(line, tuple) else (line, None)
@@ -76,7 +76,7 @@ class Curves(Scrubber):
             self._strip.append((name, y, band))
         y_range = self._y_range or plots.limits(np.concatenate(extent), log=log_y)
         if not y_range[0] < y_range[1] or (log_y and y_range[0] <= 0):
-            raise ValueError(f"y_range=({y_range[0]:g}, {y_range[1]:g}) is empty, or not positive on a logarithmic axis")
+            raise ValueError(f"y_range=({y_range[0]:g}, {y_range[1]:g}) is empty, or not positive on a log axis")
         x_range = (times[0], times[-1]) if len(times) > 1 else (times[0] - 0.5, times[0] + 0.5)
         plot = plots.plot(x_range, y_range, x_label=self.axis, **self._options)
         given = f"{', '.join(lines)} over {self.axis}, from {number(times[0])} to {number(times[-1])}."

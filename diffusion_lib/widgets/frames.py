@@ -48,7 +48,7 @@ def as_frames(frames: object, name: str) -> np.ndarray:
 
 def as_rgb(levels: np.ndarray, odd: np.ndarray | None, columns: int, gap: int) -> np.ndarray:
     """One frame (B, H, W, C) as one picture (H', W', 3): a grid as in the browser, white between the pictures."""
-    b, h, w, c = levels.shape
+    b, h, w, _ = levels.shape
     rows = math.ceil(b / columns)
     sheet = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, 3), 255, dtype=np.uint8)
     for p in range(b):
@@ -69,8 +69,8 @@ def _columns(count: int, height: int, width: int) -> int:
 class Frames(Scrubber):
     """Pictures over time, in one or several tracks side by side. Taught with in notebook 00.
 
-    tracks: `{name: frames}`; frames (N, B, C, H, W), or a list of N tensors (B, C, H, W), or (N, C, H, W) for one picture
-      a frame, or (N, H, W); N may be 1 in some tracks: they stand still. At most 64 pictures of a batch are shown.
+    tracks: `{name: frames}`; frames (N, B, C, H, W), or a list of N tensors (B, C, H, W), or (N, C, H, W) for one
+      picture a frame, or (N, H, W); N may be 1 in some tracks: they stand still. At most 64 pictures are shown.
     times: N times, all rising or all falling; without them 0 to 1, evenly.
     values: `{name: N numbers or texts}`, shown at the time where they hold.
     ranges: `(low, high)` of black and white, one for all tracks or `{name: (low, high)}`; uint8 frames have (0, 255).
@@ -136,7 +136,8 @@ class Frames(Scrubber):
         self._strip = strip
         names = ", ".join(meta["name"] for meta in made)
         pictures = f"{made[0]['n']} picture{'s' * (made[0]['n'] > 1)}"
-        given = f"{names}: {pictures} at {len(times)} times, from {self.axis} = {number(times[0])} to {number(times[-1])}."
+        given = (f"{names}: {pictures} at {len(times)} times, "
+                 f"from {self.axis} = {number(times[0])} to {number(times[-1])}.")
         self._replace(times, pack, _tracks=made, _values=values_at(values, len(times)), alt=alt or given)
 
     def _range(self, name: str, frames: np.ndarray) -> tuple[float, float]:
@@ -206,8 +207,8 @@ class Noising(Frames):
     """The forward process `x_t = alpha(t) x0 + sigma(t) noise` on pictures, computed in the browser.
 
     x0, noise: (B, C, H, W), or (C, H, W), or (H, W). alpha, sigma: N numbers, one for each of `times`.
-    Other options as for `Frames`. Two frames and two curves are sent, however many times there are; `update` with another
-    schedule sends them again. Taught with in notebook 02.
+    Other options as for `Frames`. Two frames and two curves are sent, however many times there are; `update` with
+    another schedule sends them again. Taught with in notebook 02.
 
     Raises ValueError where shapes or lengths differ.
     """

@@ -11,7 +11,7 @@ from .base import Pack, Scrubber, array, module, number, picked, seconds, values
 
 
 def kl(mean_p: np.ndarray, var_p: np.ndarray, mean_q: np.ndarray, var_q: np.ndarray) -> np.ndarray:
-    """KL(p ‖ q) of normal densities in nats, elementwise; infinite where one is a point and the other is not the same."""
+    """KL(p ‖ q) of normal densities in nats, elementwise; infinite where one is a point and they differ."""
     with np.errstate(divide="ignore", invalid="ignore"):
         found = 0.5 * (np.log(var_q) - np.log(var_p) + (var_p + (mean_p - mean_q) ** 2) / var_q - 1)
     point = (var_p == 0) | (var_q == 0)
@@ -81,9 +81,11 @@ class Gaussians(Scrubber):
     ) -> None:
         """Show two other densities in the same widget, at the same place in time; arguments as for a new one."""
         times = seconds(times)
-        (m1, v1), (m2, v2) = (_moments(one, len(times), name) for one, name in zip((first, second), self._titles, strict=True))
+        (m1, v1), (m2, v2) = (
+            _moments(one, len(times), name) for one, name in zip((first, second), self._titles, strict=True))
         ends = np.concatenate([m + side * 3.5 * np.sqrt(v) for m, v in ((m1, v1), (m2, v2)) for side in (-1, 1)])
-        plot = plots.plot(self._x_range or plots.limits(ends, room=0.0), (0.0, 1.08), y_ticks=False, x_label="x", **self._size)
+        plot = plots.plot(
+            self._x_range or plots.limits(ends, room=0.0), (0.0, 1.08), y_ticks=False, x_label="x", **self._size)
         found = kl(m1, v1, m2, v2)
         pack = Pack()
         for name, part in (("m0", m1), ("v0", v1), ("m1", m2), ("v1", v2), ("kl", found)):
@@ -102,9 +104,11 @@ class Gaussians(Scrubber):
             pair = [(m1[k], v1[k]), (m2[k], v2[k])]
             plot = self._plot | {"width": 190, "height": 150, "left": 8, "right": 8}
             if self._zoom:
-                plot["x"] = list(plots.limits(np.array([m + s * 3.5 * np.sqrt(v) for m, v in pair for s in (-1, 1)]), room=0.0))
+                ends = [m + side * 3.5 * np.sqrt(v) for m, v in pair for side in (-1, 1)]
+                plot["x"] = list(plots.limits(np.array(ends), room=0.0))
             plot["xTicks"] = plots.ticks(*plot["x"], most=4)
-            sheet = stills.Plot(plot | {"yLabel": f"{self.axis} = {number(self.times[k])}   KL {number(found[k])}", "top": 22})
+            head = f"{self.axis} = {number(self.times[k])}   KL {number(found[k])}"
+            sheet = stills.Plot(plot | {"yLabel": head, "top": 22})
             sheet.axes()
             x = np.linspace(*plot["x"], 300)
             peak = max(density(x, *one).max() for one in pair)

@@ -30,7 +30,8 @@ def ticks(low: float, high: float, *, log: bool = False, most: int = 6) -> list[
 def power_of_ten(value: float) -> str:
     """0.01, 1, 100; beyond these 10⁻⁵."""
     power = round(math.log10(value))
-    return f"{value:.10g}" if -3 <= power <= 3 else "10" + f"{power}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    raised = f"{power}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{value:.10g}" if -3 <= power <= 3 else f"10{raised}"
 
 
 def limits(values: np.ndarray, *, log: bool = False, room: float = 0.05) -> tuple[float, float]:

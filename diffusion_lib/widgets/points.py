@@ -53,8 +53,8 @@ class Points(Scrubber):
     """A cloud of points over time, in two dimensions; in one, its histogram. Taught with in notebook 02.
 
     times: N times. clouds: (N, B, 2); or (N, B, 1) or (N, B) for histograms; or up to three of them, `{name: cloud}`.
-    density: the exact density behind the points: a function of (points (M, D) tensor, t) that gives (M,), evaluated here
-      once for each time; or its values on the grid, (N, 64, 64), rows from low to high y, or (N, 201) in one dimension.
+    density: the exact density behind the points: a function of (points (M, D) tensor, t) that gives (M,), evaluated
+      here once for each time; or values on the grid, (N, 64, 64), rows from low y, or (N, 201) in one dimension.
     field: arrows, in two dimensions: a function of (points (M, 2) tensor, t) that gives (M, 2); or (N, 16, 16, 2).
     paths: draw the paths of this many first points, or of the points listed, up to the time shown.
     bounds: (low, high) of the axes, without it all finite points; points beyond are counted in a note.
@@ -119,7 +119,8 @@ class Points(Scrubber):
             if odd:
                 notes.append(f"{name}: {odd} points over all times are NaN or infinite, left out")
             if out:
-                notes.append(f"{name}: {out} points over all times lie beyond {number(bounds[0])} … {number(bounds[1])}")
+                notes.append(f"{name}: {out} points over all times lie beyond "
+                             f"{number(bounds[0])} … {number(bounds[1])}")
         draw = self._histogram if dimension == 1 else self._cloud
         if dimension == 1 and (field is not None or paths):
             raise ValueError("a field and paths need points in two dimensions; these have one")
@@ -131,7 +132,9 @@ class Points(Scrubber):
         self._replace(times, pack, _plot=plot, _clouds=list(clouds), _scene=scene, _values=values_at(values, count),
                       alt=alt or given, note="; ".join(notes))
 
-    def _histogram(self, clouds: dict, times: list, bounds: tuple, density: object, field: object, paths: object) -> tuple:
+    def _histogram(
+        self, clouds: dict, times: list, bounds: tuple, density: object, field: object, paths: object
+    ) -> tuple:
         bins, pack, top = self._options["bins"], Pack(), 0.0
         edges = np.linspace(*bounds, bins + 1)
         bars = {}
@@ -150,8 +153,8 @@ class Points(Scrubber):
             if np.isfinite(exact).any():
                 top = max(top, float(exact[np.isfinite(exact)].max()))
         top = self._options["y_max"] or top * 1.05 or 1.0
-        plot = plots.plot(bounds, (0.0, top), width=self._options["width"] or 400, height=self._options["height"] or 240,
-                          x_label="x", y_label="density")
+        size = {"width": self._options["width"] or 400, "height": self._options["height"] or 240}
+        plot = plots.plot(bounds, (0.0, top), x_label="x", y_label="density", **size)
         self._strip = {"bars": bars, "edges": edges, "density": exact}
         return pack, plot, {"bins": bins, "density": exact is not None, "one": one, "flat": True}
 

@@ -7,6 +7,7 @@ import base64
 import io
 from functools import lru_cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +127,7 @@ def _dashed(draw: ImageDraw.ImageDraw, points: list, colour: tuple, dash: tuple,
         draw.line(points, fill=colour, width=width, joint="curve")
         return
     lengths, at, left, on = list(dash), 0, dash[0], True
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         whole = float(np.hypot(x1 - x0, y1 - y0))
         done = 0.0
         while done < whole:
@@ -162,7 +163,8 @@ class Plot:
                                           (y, self.plot["y"], self.plot["logY"], (bottom, top))):
             values = np.asarray(values, dtype=float)
             with np.errstate(divide="ignore", invalid="ignore"):
-                f = (np.log(values / ends[0]) / np.log(ends[1] / ends[0])) if log else (values - ends[0]) / (ends[1] - ends[0])
+                low, high = (np.log(end) if log else end for end in ends)
+                f = ((np.log(values) if log else values) - low) / (high - low)
             spots.append(a + f * (b - a))
         return spots[0], spots[1]
 
@@ -180,7 +182,8 @@ class Plot:
             self.draw.line((left - 4 * z, at, left, at), fill=FAINT, width=z)
             self.draw.text((left - 6 * z, at), label, FAINT, font=text, anchor="rm")
         if self.plot["xLabel"]:
-            self.draw.text(((left + right) / 2, bottom + 20 * z), self.plot["xLabel"], INK, font=font(12 * z), anchor="ma")
+            at = ((left + right) / 2, bottom + 20 * z)
+            self.draw.text(at, self.plot["xLabel"], INK, font=font(12 * z), anchor="ma")
         if self.plot["yLabel"]:
             self.draw.text((left, top - 4 * z), self.plot["yLabel"], INK, font=font(12 * z), anchor="ld")
 
@@ -214,7 +217,8 @@ class Plot:
         _, b = self.place(x, high)
         good = np.isfinite(px) & np.isfinite(a) & np.isfinite(b)
         for i in np.flatnonzero(good[:-1] & good[1:]):
-            self.draw.polygon([(px[i], a[i]), (px[i + 1], a[i + 1]), (px[i + 1], b[i + 1]), (px[i], b[i])], fill=(*colour, 60))
+            j = i + 1
+            self.draw.polygon([(px[i], a[i]), (px[j], a[j]), (px[j], b[j]), (px[i], b[i])], fill=(*colour, 60))
 
     def bars(self, edges: np.ndarray, heights: np.ndarray, colour: tuple) -> None:
         """A histogram."""
@@ -227,7 +231,8 @@ class Plot:
     def shade(self, levels: np.ndarray, colour: tuple) -> None:
         """A density (64, 64), rows from low to high y, as a tint."""
         left, top, right, bottom = (int(v) for v in self.box)
-        alpha = Image.fromarray((levels[::-1] * 0.6).astype(np.uint8)).resize((right - left, bottom - top), Image.BILINEAR)
+        alpha = Image.fromarray((levels[::-1] * 0.6).astype(np.uint8))
+        alpha = alpha.resize((right - left, bottom - top), Image.BILINEAR)
         self.sheet.paste(Image.new("RGB", alpha.size, colour), (left, top), alpha)
 
     def arrows(self, at: np.ndarray, arrows: np.ndarray) -> None:
@@ -239,7 +244,7 @@ class Plot:
             if np.isfinite([a, b, c, d]).all():
                 u, v = c - a, d - b
                 self.draw.line((a, b, c, d), fill=FAINT, width=self.ZOOM)
-                head = (c - 0.35 * u + 0.2 * v, d - 0.35 * v - 0.2 * u), (c - 0.35 * u - 0.2 * v, d - 0.35 * v + 0.2 * u)
+                head = [(c - 0.35 * u + s * v, d - 0.35 * v - s * u) for s in (0.2, -0.2)]
                 self.draw.line([head[0], (c, d), head[1]], fill=FAINT, width=self.ZOOM)
 
     def dots(self, points: np.ndarray, colour: tuple, shape: int) -> None:

@@ -138,7 +138,7 @@ def canvas(page: object, number: int = 0) -> np.ndarray:
 
 def grid(frame: np.ndarray, columns: int, gap: int, low: float = -1.0, high: float = 1.0) -> np.ndarray:
     """What a canvas must hold for a frame (B, C, H, W): an implementation of its own, to compare with."""
-    b, c, h, w = frame.shape
+    b, _, h, w = frame.shape
     rows = -(-b // columns)
     sheet = np.zeros((rows * (h + gap) - gap, columns * (w + gap) - gap, 4), dtype=np.uint8)
     for p in range(b):
