@@ -169,21 +169,14 @@ export function scrubber(model, el, prepare) {
     if (!wanted) wanted = requestAnimationFrame(draw);
   };
 
-  let saving = 0;
-  const save = () => {  // Python hears at most 20 times a second, and always the last value
-    if (saving) return;
-    saving = setTimeout(() => {
-      saving = 0;
-      model.save_changes();
-    }, 50);
-  };
   const go = (k) => {
     const times = model.get("times");
     k = Math.max(0, Math.min(times.length - 1, k));
     if (times[k] === model.get("t") && k === model.get("index")) return;
     model.set("t", times[k]);
     model.set("index", k);
-    save();
+    // At once: ipywidgets holds back what the kernel is too slow for, and drops its late echoes only of what it was told.
+    model.save_changes();
   };
 
   // Playing: the frame follows from the clock, so a slow screen skips frames and never slows down.
@@ -210,7 +203,6 @@ export function scrubber(model, el, prepare) {
     cancelAnimationFrame(playing);
     playing = 0;
     play.show("play", "Play");
-    save();
   };
   const begin = () => {
     if (playing || count() < 2) return;
@@ -329,7 +321,6 @@ export function scrubber(model, el, prepare) {
     close() {
       alive = false;
       stop();
-      clearTimeout(saving);
       if (wanted) cancelAnimationFrame(wanted);
       for (const undo of on) undo();
       scene = null;

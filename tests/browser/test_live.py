@@ -85,6 +85,16 @@ def test_keys(notebook):
         assert now(notebook) == expected, key
 
 
+def test_late_echoes_of_the_kernel_pull_nothing_back(notebook):
+    press(notebook, "Home")
+    slider(notebook).focus()
+    for _ in range(20):
+        notebook.keyboard.press("ArrowRight")
+        notebook.wait_for_timeout(30)
+    notebook.wait_for_timeout(1000)
+    assert now(notebook) == 20
+
+
 def test_space_plays_and_pauses_and_leaves_the_notebook_alone(notebook):
     press(notebook, "Home")
     cells = notebook.locator(".jp-Cell").count()
