@@ -1,5 +1,11 @@
 """Shared by all tests: one thread count, exact reference mixtures, the schedules of the course."""
 
+import os
+
+# One worker a core is how these tests use the machine (see pyproject.toml); two threads in each would fight for it.
+# Before torch is imported, and inherited by the kernels that run the notebooks.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 
