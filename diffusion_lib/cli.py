@@ -6,9 +6,13 @@
     python -m diffusion_lib info runs/digits/model.safetensors
     python -m diffusion_lib export course-html
 
-A model is a file, or the name of one that comes with the course. On several processes or GPUs, training is started by
-Hugging Face accelerate: ``accelerate launch --multi_gpu --num_processes 2 -m diffusion_lib train …`` (the batch is split, the
-weights are the same; without GPUs it runs that many processes on the CPU). An error is one line on stderr and exit status 2. Taught in notebook 13.
+A model is a file, or the name of one that comes with the course. Several processes or GPUs are started by
+Hugging Face accelerate,
+
+    accelerate launch --multi_gpu --num_processes 2 -m diffusion_lib train …
+
+which split the batch and end with the same weights up to rounding; without GPUs it runs that many processes on the CPU.
+An error is one line on stderr and exit status 2. Taught in notebook 13.
 """
 
 from __future__ import annotations
@@ -98,7 +102,7 @@ def parser() -> Parser:
     add("--seed", type=int, default=0, help="of the noise")
     sampling_options(add, count=64)
 
-    add = command("evaluate", evaluate, "Measure the Fréchet distance of samples to real data, beside that of real data.")
+    add = command("evaluate", evaluate, "Measure how far samples are from real data, beside real data itself.")
     add("model", help="a model file, or the name of a bundled one")
     add("--data", help="data set to compare with (the model's own if left out)")
     add("--seed", type=int, default=0, help="of the noise and the data")
@@ -145,7 +149,7 @@ def train(options: argparse.Namespace) -> None:
     if checkpoint.exists() and not options.resume:
         raise ValueError(f"{folder} holds a run already: add --resume to go on with it, or choose another --out")
     if options.resume and not checkpoint.exists():
-        raise ValueError(f"{folder} has no {training.CHECKPOINT}, so there is nothing to resume: leave out --resume")
+        raise ValueError(f"{folder} has no {training.CHECKPOINT}: nothing to resume, leave out --resume")
     data = load(options.data, size=options.size, count=options.count, seed=options.seed)
     data_info = training.data_info(data)
     denoiser = Denoiser(network(data, options), schedule(options.schedule), options.predicts)
@@ -208,11 +212,12 @@ def evaluate(options: argparse.Namespace) -> None:
     n, against = options.samples, min(len(train), 5000)
     both = torch.cat([train.x[:against], test.x])
     if not 2 <= n <= len(both) - against:
-        raise ValueError(f"--samples {n}: compare 2 to {len(both) - against}, as many as there are real ones to compare with")
+        raise ValueError(f"--samples {n}: compare 2 to {len(both) - against}, as many as there are real ones")
     cond = test.labels[:n] if denoiser.net.config.get("classes") else None  # in the proportions of the data
     samples = draw(denoiser, made.data, options, cond)
     if real.is_images:
-        classifier = evaluation.load_classifier() if name == "digits" and size == 8 else evaluation.train_classifier(train)
+        known = name == "digits" and size == 8
+        classifier = evaluation.load_classifier() if known else evaluation.train_classifier(train)
         samples = samples.clamp(-1, 1)
         found = evaluation.frechet(samples, train.x[:against], classifier)
         floor = evaluation.real_floor(both, n, classifier, against=against, seed=options.seed)
@@ -260,7 +265,7 @@ def schedule(name: str):
 
 
 def network(data, options: argparse.Namespace):
-    """A new network that fits the data: a U-Net for pictures, an MLP for points; the first weights depend on --seed alone.
+    """A new network that fits the data, a U-Net for pictures, an MLP for points; its weights follow from --seed.
 
     Unless told otherwise, a U-Net halves the picture to 8 pixels (4 for the smallest) and attends at that level only.
     """
@@ -353,7 +358,10 @@ class Log:
     """A CSV file with one line a step. Lines of steps that a resumed run does again are dropped."""
 
     def __init__(self, path: Path, *, first: int):
-        kept = [row for row in csv.DictReader(path.open()) if _step(row) < first] if path.exists() and first > 1 else []
+        kept = []
+        if path.exists() and first > 1:
+            with path.open(newline="") as before:
+                kept = [row for row in csv.DictReader(before) if _step(row) < first]
         self.file = path.open("w", newline="")
         self.writer = csv.DictWriter(self.file, ("step", "loss", "grad_norm", "lr", "seconds"))
         self.writer.writeheader()

@@ -6,9 +6,9 @@ fields, what is predicted, the data, the recipe and the step. The tensors are
     net.*                            the weights to sample with (the EMA copy)
     raw.*, optimizer.*, progress.*   in a checkpoint of `training.train` only: what it needs to go on
 
-Reading a file runs no code from it: nothing is unpickled (https://huggingface.co/docs/safetensors). Writing is atomic: the
-bytes go to a temporary file in the same folder, are flushed to the disk (fsync), and take the old file's place in one move
-(POSIX rename). A full disk or a kill at any moment leaves the old file or the new one, never half of one.
+Reading a file runs no code from it: nothing is unpickled (https://huggingface.co/docs/safetensors). Writing is atomic:
+the bytes go to a temporary file in the same folder, are flushed to the disk (fsync), and take the old file's place in
+one move (POSIX rename). A full disk or a kill at any moment leaves the old file or the new one, never half of one.
 Taught in notebooks 05 and 13.
 """
 
@@ -50,7 +50,7 @@ class Info:
 
     @classmethod
     def of(cls, denoiser: Denoiser, *, data: dict | None = None, recipe: dict | None = None, step: int = 0) -> Info:
-        """What a file of this denoiser will say. Raises ValueError if its network or schedule cannot be rebuilt from text."""
+        """What a file of this denoiser will say. Raises ValueError if no text can rebuild its network or schedule."""
         config = getattr(denoiser.net, "config", None)
         if not isinstance(config, dict):
             raise ValueError(
@@ -58,7 +58,8 @@ class Info:
                 "give it one and add its class to networks.NETWORKS"
             )
         if type(denoiser.schedule).__name__ not in SCHEDULES:
-            raise ValueError(f"schedule={denoiser.schedule!r} is none of {', '.join(SCHEDULES)}: no file can rebuild it")
+            known = ", ".join(SCHEDULES)
+            raise ValueError(f"schedule={denoiser.schedule!r} is none of {known}: no file can rebuild it")
         return cls(config, denoiser.schedule, denoiser.predicts, data or {}, recipe or {}, step)
 
     def to_text(self) -> dict[str, str]:
@@ -88,8 +89,8 @@ def save_denoiser(
 ) -> None:
     """Write the denoiser to one file, with what `load_denoiser` needs to rebuild it. Taught in notebook 13.
 
-    ``dtype=torch.float16`` halves the file; weights are float32 again once loaded. Raises ValueError if a weight overflows
-    it or the network has no `.config`, OSError if the file cannot be written; a file that was there is then left as it was.
+    ``dtype=torch.float16`` halves the file; weights are float32 again once loaded. Raises ValueError if a weight
+    overflows it or the network has no `.config`, OSError if the file cannot be written; an older file is then kept.
     """
     tensors = {}
     for name, value in denoiser.net.state_dict().items():
@@ -100,7 +101,7 @@ def save_denoiser(
 
 
 def load_denoiser(path: str | Path, *, device: torch.device | str = "cpu") -> Denoiser:
-    """Rebuild a denoiser from a file alone, in evaluation mode: a saved model, or a checkpoint's EMA copy. Taught in notebook 00.
+    """Rebuild a denoiser from a file alone, in evaluation mode; of a checkpoint, the EMA copy. Taught in notebook 00.
 
     Raises FileNotFoundError, or ValueError for a file that is damaged, foreign or of another version.
     """
@@ -115,7 +116,7 @@ def load_denoiser(path: str | Path, *, device: torch.device | str = "cpu") -> De
 
 
 def describe(path: str | Path) -> Info:
-    """What a file says of itself, without reading its weights. Raises as `load_denoiser` does. Taught in notebook 13."""
+    """What a file says of itself; its weights are not read. Raises as `load_denoiser` does. Taught in notebook 13."""
     return info_of(path, _open(path)[1])
 
 
@@ -147,10 +148,8 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], text: Mapping[str, st
     except OSError as error:
         part.unlink(missing_ok=True)
         kept = "; the file that was there is unharmed" if path.exists() else ""
-        raise OSError(
-            error.errno, f"cannot write {len(content) / 1e6:.1f} MB ({error.strerror}): free some space or choose another folder{kept}",
-            str(path),
-        ) from None
+        what = f"cannot write {len(content) / 1e6:.1f} MB ({error.strerror}): free some space or choose another folder"
+        raise OSError(error.errno, what + kept, str(path)) from None
     if os.name == "posix":  # the move itself must reach the disk too
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -160,7 +159,7 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], text: Mapping[str, st
 
 
 def writable(folder: str | Path) -> Path:
-    """``folder``, made if need be. Raises OSError if nothing can be written there: better now than after the training."""
+    """``folder``, made if need be. Raises OSError if nothing can be written there: better now than after training."""
     folder = Path(folder)
     probe = folder / f".writable.{os.getpid()}"
     try:
@@ -168,12 +167,13 @@ def writable(folder: str | Path) -> Path:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise OSError(error.errno, f"cannot write here ({error.strerror}): choose another folder", str(folder)) from None
+        what = f"cannot write here ({error.strerror}): choose another folder"
+        raise OSError(error.errno, what, str(folder)) from None
     return folder
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and the text of a safetensors file. Raises FileNotFoundError, or ValueError if it is damaged or foreign."""
+    """The tensors and the text of a safetensors file. Raises FileNotFoundError, or ValueError if it is damaged."""
     file, text = _open(path)
     return {name: file.get_tensor(name) for name in file.keys()}, text  # noqa: SIM118 (it is no dict)
 
@@ -182,7 +182,7 @@ def info_of(path: str | Path, text: Mapping[str, str]) -> Info:
     """The `Info` in a file's text. Raises ValueError if this package did not write it, or another version of it did."""
     made_by, _, version = text.get("format", "").partition(" ")
     if made_by != "diffusion_lib":
-        raise ValueError(f"{path} holds no model of diffusion_lib: give a file that its training or save_denoiser wrote")
+        raise ValueError(f"{path} holds no model of diffusion_lib: give a file that train or save_denoiser wrote")
     if text["format"] != FORMAT:
         raise ValueError(
             f"{path} has format version {version}, this diffusion_lib reads version {FORMAT.split()[1]}: "

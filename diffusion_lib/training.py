@@ -1,20 +1,22 @@
 r"""Training: minimise the mean squared error over data, times and noise, in one readable loop.
 
-.. math:: \min_\theta\; E_{x_0,\,t,\,\varepsilon}\,\bigl\|y_\theta(\alpha_t x_0 + \sigma_t\varepsilon,\,t) - (p_t x_0 + q_t\varepsilon)\bigr\|^2
+.. math::
+    \min_\theta\; E_{x_0,\,t,\,\varepsilon}\,
+    \bigl\|y_\theta(\alpha_t x_0 + \sigma_t\varepsilon,\,t) - (p_t x_0 + q_t\varepsilon)\bigr\|^2
 
 (Ho et al. 2020, algorithm 1, for any target). Around that one line stand the usual aids, each a few words long:
 
 * *stratified times*: t_i = (i + u_i) / B, one in each of B equal slices of [0, 1], so that every batch sees all of them
   (Kingma et al. 2021, appendix I.1, use one u for all);
-* *label dropout*: some labels become "no label", so that one network learns both halves of guidance (Ho & Salimans 2022);
+* *label dropout*: some labels become "no label", so one network learns both halves of guidance (Ho & Salimans 2022);
 * the learning rate rises over ``warmup`` steps and falls along half a cosine to 0 (Loshchilov & Hutter 2017);
 * the gradient's norm is clipped;
 * *EMA*: samples come from an exponential moving average of the weights,
   w̄ ← d w̄ + (1 - d) w with d = min(ema, (1 + n) / (10 + n)) after n updates, so that the start is soon forgotten.
 
-**Every random number is a function of (seed, step, index in the batch)** and of nothing else. So a run that was interrupted
-and resumed is bit-identical to one that was not, the batch is the same whatever the number of processes, and no global
-random state is read or changed. Taught in notebook 05.
+**Every random number is a function of (seed, step, index in the batch)** and of nothing else. So a run that was
+interrupted and resumed is bit-identical to one that was not, the batch is the same whatever the number of processes,
+and no global random state is read or changed. Taught in notebook 05.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ Decay = Literal["cosine", "none"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """The options of :func:`train` that change the weights; a checkpoint keeps them. Raises ValueError, naming the limit."""
+    """The options of :func:`train` that change the weights; a checkpoint keeps them. Raises ValueError for bad ones."""
 
     steps: int
     batch: int = 64
@@ -212,7 +214,7 @@ def draw(x: Tensor, labels: Tensor | None, recipe: Recipe, step: int) -> tuple[T
 
 
 def stable_hash(*numbers: int) -> int:
-    """A 63-bit number that depends on these whole numbers alone, the same on every machine (Python's own hash need not be)."""
+    """A 63-bit number that depends on these whole numbers alone, on every machine (Python's own hash need not)."""
     return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()) >> 1
 
 
@@ -301,7 +303,7 @@ def load_checkpoint(
         loss_value, grad_norm = tensors["progress.scalars"].tolist()
         losses, t = tensors["progress.losses"].clone(), tensors["progress.t"].clone()
     except (KeyError, RuntimeError, ValueError) as error:
-        raise ValueError(f"{path} is no training checkpoint, or a damaged one ({error}): choose another folder") from None
+        raise ValueError(f"{path} is no training checkpoint, or damaged ({error}): choose another folder") from None
     return Progress(found.step, loss_value, grad_norm, Recipe(**found.recipe).rate(found.step), averaged, losses, t)
 
 
@@ -318,5 +320,6 @@ def check_same(path: Path, found: Info, wanted: Info) -> None:
 
 def _differs(path: Path, name: str, theirs, ours) -> None:
     raise ValueError(
-        f"{path} was made with {name}={theirs!r}, this run has {name}={ours!r}: use the same to resume it, or another folder"
+        f"{path} was made with {name}={theirs!r}, this run has {name}={ours!r}: "
+        "use the same to resume it, or another folder"
     )

@@ -35,7 +35,7 @@ def refused(capsys, *arguments):
         status = main([str(a) for a in arguments])
     except SystemExit as error:  # argparse
         status = error.code
-    out, err = capsys.readouterr()
+    err = capsys.readouterr().err
     assert status == 2 and err.count("\n") == 1 and "Traceback" not in err and not err.startswith("usage")
     return err
 
@@ -188,7 +188,7 @@ def test_the_default_network_halves_pictures_down_to_eight_pixels():
     (["train", "--data", "moons", "--predicts", "noise"], "predicts='noise' is none of 'x0', 'eps'"),
     (["train", "--data", "moons", "--steps", "0"], "steps=0 must be a whole number"),
     (["train", "--data", "moons", "--lr", "-1"], "lr=-1.0 must be above 0"),
-    (["train", "--data", "moons", "--resume"], "there is nothing to resume"),
+    (["train", "--data", "moons", "--resume"], "nothing to resume, leave out --resume"),
     (["train", "--data", "shapes", "--count", "10", "--size", "18", "--multipliers", "1,2,2"], "size=18 cannot be halved"),
     (["train", "--data", "folder:none"], "none"),
     (["train", "--data", "moons", "--steps", "many"], "invalid int value: 'many'"),
@@ -254,3 +254,12 @@ def test_the_module_runs_as_a_command(tmp_path):
     assert loaded.stdout.strip() == "False"
     failed = run("-m", "diffusion_lib", "info", str(tmp_path / "none.safetensors"))
     assert failed.returncode == 2 and failed.stderr.count("\n") == 1 and os.linesep not in failed.stdout
+
+
+def test_init_starts_from_the_weights_of_a_model(trained, tmp_path, capsys):
+    model = str(trained / cli.MODEL)
+    new = train(tmp_path / "run", "--init", model, "--lr", "1e-30")
+    one, two = (load_denoiser(run / cli.MODEL).net.state_dict() for run in (new, trained))
+    assert all(torch.equal(one[k], two[k]) for k in one)  # with no learning to speak of, they stay what they were
+    assert "this run {'kind': 'MLP', 'dim': 2, 'width': 32" in refused(
+        capsys, "train", "--out", tmp_path / "other", *QUICK, "--init", model, "--width", "32")  # fmt: skip

@@ -405,7 +405,7 @@ def test_a_checkpoint_of_weights_alone_is_no_place_to_resume(tmp_path):
     run(folder=tmp_path)
     tensors, text = read(tmp_path / CHECKPOINT)
     write(tmp_path / CHECKPOINT, {k: v for k, v in tensors.items() if k.startswith("net.")}, text)
-    with pytest.raises(ValueError, match="is no training checkpoint, or a damaged one"):
+    with pytest.raises(ValueError, match="is no training checkpoint, or damaged"):
         run(folder=tmp_path)
 
 
