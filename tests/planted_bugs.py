@@ -6,6 +6,7 @@ Each row changes one line of a copy of the package and runs the tests that ought
 or whose line is no longer there, is an error.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -40,15 +41,22 @@ BUGS = [
     (10, "off by one: beta[t-1] for beta[t]", "schedules.py",
      "i = u.detach().floor().clamp(0, len(table) - 2).long()",
      "i = (u.detach().floor() - 1).clamp(0, len(table) - 2).long()", "schedules"),
-    (10, "the last timestep is never trained", "training.py", None, None, "training"),
+    (10, "the last tenth of time is never trained", "training.py",
+     "t = torch.rand(recipe.batch, generator=generator, dtype=torch.float64)\n",
+     "t = 0.9 * torch.rand(recipe.batch, generator=generator, dtype=torch.float64)\n", "training"),
     (11, "DDIM: sigma left out of the direction's coefficient", "sampling.py",
      "(sigma**2 - var).sqrt() * found.eps", "sigma * found.eps", "sampling"),
     (12, "step spacing: starts at the wrong end", "schedules.py",
      "index = (total - k * total / steps).round()", "index = (total - 1 - k * total / steps).round()", "schedules"),
-    (13, "pictures in [0, 1]", "data", None, None, "data"),
+    (13, "pictures in [0, 1]", "data/pictures.py",
+     "return transforms.Compose([transforms.ToTensor(), *resize, transforms.Normalize(0.5, 0.5)])",
+     "return transforms.Compose([transforms.ToTensor(), *resize])", "data"),
     (14, "clipping x0 in one formula and not in the other", "denoisers.py",
      "return Prediction(x0, found.eps + moved * (found.x0 - x0))", "return Prediction(x0, found.eps)", "denoisers"),
-    (15, "EMA kept but never sampled from", "training.py", None, None, "training"),
+    (15, "EMA kept but never sampled from", "training.py",
+     "averaged = dataclasses.replace(denoiser, net=average.module)",
+     "averaged = dataclasses.replace(denoiser, net=net)", "training"),
+    (15, "EMA without warm-up", "training.py", "1 - min(decay, (1 + n) / (10 + n))", "1 - decay", "training"),
     (16, "mode not restored after sampling", "denoisers.py",
      "        if training:\n            net.train()\n", "        pass\n", "denoisers sampling"),
     (17, "guidance: w against 1 + w", "denoisers.py",
@@ -71,15 +79,19 @@ BUGS = [
      "return (schedule.snr(s) - schedule.snr(t)) / 2 * (sigma", "return torch.ones_like(t) * (sigma", "objective"),
     (24, "the truth evaluated at the wrong time", "gaussians.py",
      "alpha**2 * self.variances + sigma**2)", "alpha**2 * self.variances + sigma)", "gaussians denoisers"),
-    (25, "a t-blind network", "networks.py", None, None, "networks"),
-    (26, "straight interpolation of noise shrinks it (slerp)", "sampling.py", None, None, "sampling"),
-    (27, "Fréchet distance without its covariance term", "evaluation.py", None, None, "evaluation"),
+    (25, "a t-blind network", "networks.py",
+     "c = self.conditioning(t, cond, len(x))\n", "c = self.conditioning(0 * t, cond, len(x))\n", "networks"),
+    (26, "straight interpolation of noise shrinks it", "sampling.py",
+     "straight = angle.sin() <", "straight = angle.sin() <= 1 +", "sampling"),
+    (27, "Fréchet distance without its cross term", "evaluation.py",
+     "cov_a.trace() + cov_b.trace() - 2 * cross\n", "cov_a.trace() + cov_b.trace()\n", "evaluation"),
     (30, "noise never added", "objective.py",
      "denoise.output(alpha * x0 + sigma * noise, t, cond)", "denoise.output(x0, t, cond)", "objective"),
     (30, "the target is the input", "objective.py",
      "- (p * x0 + q * noise)", "- (alpha * x0 + sigma * noise)", "objective"),
-    (30, "no zero_grad", "training.py", None, None, "training"),
-    (30, "the last sample's loss for the batch's mean", "training.py", None, None, "training"),
+    (30, "no zero_grad", "training.py", "        optimizer.zero_grad()\n", "", "training"),
+    (30, "the last sample's loss for the batch's mean", "training.py",
+     "last = Progress(step, losses.mean().item(), grad_norm", "last = Progress(step, losses[-1].item(), grad_norm", "training"),
 ]  # fmt: skip
 
 
@@ -96,14 +108,8 @@ def plant(number, mistake, file, right, wrong, tests):
         path.write_text(text.replace(right, wrong))
         files = [f"tests/test_{name}.py" for name in tests.split()]
         command = [sys.executable, "-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "--tb=no", *files]
-        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, env=_environment(copy))
+        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(copy)})
         return [line.split()[1].split("::")[-1] for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-
-
-def _environment(copy):
-    import os
-
-    return os.environ | {"PYTHONPATH": str(copy)}
 
 
 def main(numbers):
