@@ -32,6 +32,11 @@ TEMPLATE = """
 <img alt="{{ output.metadata.diffusion_alt | escape_html }}"
  src="data:image/png;base64,{{ output.data['image/png'] | trim }}">
 </div>
+{%- elif output | get_metadata('alt', 'image/png') -%}
+<div class="jp-RenderedImage jp-OutputArea-output">
+<img alt="{{ output | get_metadata('alt', 'image/png') | escape_html }}"
+ src="data:image/png;base64,{{ output.data['image/png'] | trim }}">
+</div>
 {%- else -%}{{ super() }}{%- endif -%}
 {%- endblock -%}
 {%- block body_footer -%}
