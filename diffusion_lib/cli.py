@@ -348,7 +348,8 @@ def write_picture(samples, path: Path) -> None:
         grid = figures.as_picture(samples, 8)
         enlarged = max(1, 512 // grid.shape[1])
         picture = Image.fromarray((grid * 255).round().astype("uint8"))
-        picture.resize((picture.width * enlarged, picture.height * enlarged), Image.Resampling.NEAREST).save(path, "PNG")
+        size = picture.width * enlarged, picture.height * enlarged
+        picture.resize(size, Image.Resampling.NEAREST).save(path, "PNG")
     else:
         figure = figures.cloud(samples) if samples.shape[1] == 2 else figures.histogram(samples)
         path.write_bytes(figures.png(figure, f"{len(samples)} samples"))
