@@ -156,7 +156,7 @@ def train(options: argparse.Namespace) -> None:
     if options.init and not options.resume:
         start, _ = open_model(options.init)
         if start.net.config != denoiser.net.config:
-            raise ValueError(f"--init {options.init} has the network {start.net.config}, this run {denoiser.net.config}")
+            raise ValueError(f"--init {options.init} has network {start.net.config}, this run {denoiser.net.config}")
         denoiser.net.load_state_dict(start.net.state_dict())
     names = {field.name for field in dataclasses.fields(training.Recipe)} | {"every"}
     chosen = {name: value for name, value in vars(options).items() if name in names}
