@@ -170,6 +170,14 @@ SAMPLERS: dict[str, Callable[..., Iterator[Step]]] = {
 }
 
 
+def device_of(denoise: DenoiserLike) -> torch.device:
+    """Where the network inside a denoiser is; the CPU for one without a network."""
+    while hasattr(denoise, "denoiser"):
+        denoise = denoise.denoiser
+    parameter = next(denoise.net.parameters(), None) if hasattr(denoise, "net") else None
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
 def sample(
     denoise: DenoiserLike,
     shape: Sequence[int],
@@ -181,13 +189,13 @@ def sample(
     cond: Tensor | None = None,
     seed: int = 0,
     batch: int = 64,
-    device: torch.device | str = "cpu",
+    device: torch.device | str | None = None,
     progress: bool = False,
 ) -> Tensor:
     """``count`` new samples of the given ``shape``, (count, *shape), float32, made in batches. Taught in notebook 06.
 
     ``times`` overrides ``steps`` even ones from 1 to 0. ``cond`` is (count,) labels. The same seed and batch give the
-    same samples.
+    same samples. ``device`` is that of the denoiser's network if not given.
 
     Raises:
         ValueError: unknown sampler, or ``cond`` of another length than ``count``.
@@ -199,6 +207,7 @@ def sample(
     if count < 1 or batch < 1:
         raise ValueError(f"count={count}, batch={batch}: both are at least 1")
     times = uniform_times(steps) if times is None else check_times(times)
+    device = torch.device(device) if device is not None else device_of(denoise)
     generator = torch.Generator(device).manual_seed(seed)
     noise = denoise.schedule.prior((count, *shape), generator, device=device)
     options = {"generator": generator} if sampler in ("ancestral", "ddim") else {}

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from diffusion_lib.denoisers import Clipped, Denoiser, Empirical, Exact
-from diffusion_lib.sampling import SAMPLERS, ancestral, ddim, dpmpp_2m, euler, heun, sample, slerp
+from diffusion_lib.sampling import SAMPLERS, ancestral, ddim, device_of, dpmpp_2m, euler, heun, sample, slerp
 from diffusion_lib.schedules import Cosine, Flow, Karras, LinearBeta, log_snr_times, uniform_times
 
 F64 = torch.float64
@@ -253,3 +253,9 @@ def test_slerp_on_the_unit_circle_is_an_even_rotation():
     torch.testing.assert_close(slerp(a, 2 * a, 0.5), 1.5 * a)  # parallel: the straight line
     weights = torch.tensor([0.0, 1.0], dtype=F64)
     torch.testing.assert_close(slerp(a.repeat(2, 1), b.repeat(2, 1), weights), torch.cat([a, b]))
+
+
+def test_samples_are_made_where_the_network_is(mixture):
+    inner = Denoiser(nn.Linear(2, 2, device="meta"), Cosine(), "v")
+    assert device_of(Clipped(inner)) == torch.device("meta")
+    assert device_of(Exact(mixture, Cosine())) == torch.device("cpu")
