@@ -19,7 +19,7 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-__all__ = [
+__all__ = [  # noqa: RUF022 in the order of the floor plan
     "gaussians",
     "schedules",
     "predictions",

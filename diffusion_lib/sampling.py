@@ -146,8 +146,8 @@ def slerp(a: Tensor, b: Tensor, weight: float | Tensor) -> Tensor:
     """Spherical interpolation between noises ``a`` and ``b`` (B, …); ``weight`` 0 gives a, 1 gives b. Notebook 06.
 
     Along the great circle sin((1 - w)φ)/sin φ · a + sin(wφ)/sin φ · b, φ the angle between the two, the norm stays that
-    of noise; the straight line (1 - w) a + w b shrinks it, by √½ half-way. ``weight`` is a number or (B,). Where a and b
-    are parallel, it is the straight line. Source: Shoemake 1985.
+    of noise; the straight line (1 - w) a + w b shrinks it, by √½ half-way. ``weight`` is a number or (B,). Parallel a
+    and b are joined by the straight line. Source: Shoemake 1985.
     """
     weight = torch.as_tensor(weight, dtype=a.dtype, device=a.device).reshape(-1, *[1] * (a.ndim - 1))
     shape = (-1,) + (1,) * (a.ndim - 1)
