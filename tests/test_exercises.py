@@ -850,8 +850,6 @@ def test_nbgrader_gives_points_for_right_answers_only(tmp_path, monkeypatch):
 
 def notebook_of(number):
     found = sorted(NOTEBOOKS.glob(f"{number:02d}*.ipynb"))
-    if not found:
-        pytest.skip(f"notebook {number:02d} is not written yet")
     return json.loads(found[0].read_text(encoding="utf-8"))
 
 
