@@ -11,7 +11,7 @@ Time reaches a network as a vector of waves. With D = dim / 2 frequencies w_k = 
 so that neighbouring times look alike and far ones do not (Vaswani et al. 2017, section 3.5; the factor 1000
 makes t the timestep of a 1000-step chain, as in Ho et al. 2020). A small MLP turns it into the conditioning
 vector c; the class's own vector is added to c. Every residual block then scales and shifts its normalised
-features by c (FiLM; Nichol and Dhariwal 2021, section 3.1):
+features by c (FiLM; Dhariwal and Nichol 2021, section 3.1):
 
     h = conv(silu(norm(x)));  h = conv(silu(norm(h) * (1 + scale(c)) + shift(c)));  return skip(x) + h
 
