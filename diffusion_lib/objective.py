@@ -8,7 +8,7 @@ place of x_0, the bound over T timesteps t = i/T splits into (Ho et al. 2020, eq
     + \sum_{i=2}^{T} \underbrace{KL(q(x_s|x_t,x_0)\,\|\,p(x_s|x_t))}_{L_{i-1}:\ steps}
     + \underbrace{-\log p(x_0|x_1)}_{L_0:\ reconstruction}
 
-and each step's KL between two Gaussians of equal variance is (Kingma et al. 2021, equation 13)
+and each step's KL between two Gaussians of equal variance is (Kingma et al. 2021, section 4)
 
 .. math:: KL = \tfrac12\bigl(SNR(s) - SNR(t)\bigr)\,\|x_0 - \hat x_0\|^2
              = \tfrac12\bigl(SNR(s) - SNR(t)\bigr)\Bigl(\frac{\sigma_t}{\Delta_t}\Bigr)^2\|y - \hat y\|^2
@@ -23,6 +23,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -36,6 +37,19 @@ from .schedules import Schedule, Time, check_times
 def simple(log_snr: Tensor) -> Tensor:
     """Weight 1 at every time: the "simple" loss (Ho et al. 2020, equation 14)."""
     return torch.ones_like(log_snr)
+
+
+def snr_plus_one(log_snr: Tensor) -> Tensor:
+    """1 + SNR, at most 50: an error of x̂0 counts as that of v̂ does (Salimans & Ho 2022, section 4).
+
+    Where alpha² + sigma² = 1, |v - v̂|² = (1 + SNR) |x0 - x̂0|². The limit keeps nearly clean pictures from being all
+    that counts. Notebook 05.
+    """
+    return (1 + log_snr.exp()).clamp(max=50.0)
+
+
+WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {"simple": simple, "snr+1": snr_plus_one}
+Weight = Literal["simple", "snr+1"]
 
 
 def loss(

@@ -280,6 +280,17 @@ def test_gaussians_take_the_packages_own():
     assert np.array_equal(unpacked(one, "kl"), unpacked(two, "kl"))
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_gaussians_take_a_list_of_one_number_each(shape):
+    """What a schedule gives for one point, (1, 1), is one number too."""
+    from diffusion_lib.gaussians import Gaussian
+
+    t = torch.linspace(0, 1, 5)
+    listed = [Gaussian((one * torch.ones(())).reshape(shape), torch.full(shape, 2.0)) for one in t]
+    found = unpacked(widgets.Gaussians(t, listed, (0.0, 1.0)), "kl")
+    assert np.array_equal(found, unpacked(widgets.Gaussians(t, (t, 2.0), (0.0, 1.0)), "kl"))
+
+
 @pytest.mark.parametrize("value, text", [(0.0, "0"), (0.5, "0.5"), (1234.5, "1230"), (1e-5, "1.00e−5"), (-2.0, "−2"), (3e7, "3.00e+7"),
                                          (float("inf"), "∞"), (float("nan"), "not a number")])
 def test_numbers_in_words(value, text):
@@ -313,6 +324,8 @@ REFUSED = {
     "density shape": (lambda: widgets.Points(T, np.zeros((3, 5, 2)), density=np.zeros((3, 5))), r"\(3, 64, 64\)"),
     "negative variance": (lambda: widgets.Gaussians(T, (0.0, -1.0), (0.0, 1.0)), "smallest variance is -1"),
     "moments too few": (lambda: widgets.Gaussians(T, ([0.0, 1.0], 1.0), (0.0, 1.0)), "q has 2 values for 3 times"),
+    "Gaussian of two numbers": (lambda: widgets.Gaussians(T, [SimpleNamespace(mean=np.zeros(2), var=np.ones(2))] * 3, (0, 1)),
+                                r"q is a list with a Gaussian of shape \(2,\)"),
     "one link": (lambda: widgets.link(widgets.Frames({"x": X})), "give two or more"),
 }
 

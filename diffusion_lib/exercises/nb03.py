@@ -1,6 +1,6 @@
 """Exercises of notebook 03, the KL objective: 3.1 KL of two Gaussians, 3.2 bits, 3.3 and 3.4 a timestep's weight.
 
-One step's KL is ½ (SNR(i - 1) - SNR(i)) ‖x_0 - x̂_0‖² (Kingma et al. 2021, equation 14), and since
+One step's KL is ½ (SNR(i - 1) - SNR(i)) ‖x_0 - x̂_0‖² (Kingma et al. 2021, section 4), and since
 x_0 - x̂_0 = (eps - eps_hat) sigma / alpha up to sign, ½ (SNR(i - 1) / SNR(i) - 1) ‖eps - eps_hat‖².
 """
 
@@ -68,6 +68,23 @@ _KL = Exercise(
             lambda m, v, n, w: (m - n).square() / (2 * w),
             "That is only the part from the means; it is the KL where the two variances are equal, and "
             "here they are not.",
+        ),
+        Mistake(
+            lambda m, v, n, w: (w / v).log() + (v + (m - n).square()) / (2 * w) - 0.5,
+            "The logarithm counts twice: the textbook formula has log(sigma_p / sigma_q) there, and the log of a "
+            "ratio of variances is twice that.",
+        ),
+        Mistake(
+            lambda m, v, n, w: 0.5 * ((w / v).log() + v / w - 1) + (m - n).square() / w,
+            "The part from the means is twice too large: the ½ belongs to all terms.",
+        ),
+        Mistake(
+            lambda m, v, n, w: 0.5 * ((w / v).log() + v / w - 1),
+            "The means do not count in yours: two Gaussians of one variance would have a KL of 0 wherever they lie.",
+        ),
+        Mistake(
+            lambda m, v, n, w: 0.5 * ((w / v).log() + (w + (m - n).square()) / v - 1),
+            "The second moment has p and q changed places: x is drawn from q, and it is p's exponent that divides.",
         ),
         Mistake(
             lambda m, v, n, w: kl(m, v, n, w).sum(-1),
@@ -145,6 +162,10 @@ _BITS = Exercise(
             lambda nats, x: (nats / (x[0].numel() * math.log(2))).mean(),
             "The values are right but averaged: return one number a picture, (B,).",
         ),
+        Mistake(
+            lambda nats, x: nats / (x[0].numel() * math.log(2)) + 7,
+            "You added the 7 bits of 256 grey levels; this exercise asks for the density, without them.",
+        ),
     ),
     hints=(
         "Two changes of unit, one after the other: from nats to bits, and from a whole picture to one of its numbers.",
@@ -200,6 +221,24 @@ _X0_WEIGHT = Exercise(
         Mistake(
             lambda i, a: 0.5 * (a[i - 1] - a[i]),
             "That is the difference of alpha_bars; the SNR is alpha_bar / (1 - alpha_bar).",
+        ),
+        Mistake(
+            lambda i, a: a[i - 1] - a[i],
+            "That is a difference of alpha_bars, and the ½ is missing. The identity has SNRs, "
+            "alpha_bar / (1 - alpha_bar).",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * (1 / _snr(a, i) - 1 / _snr(a, i - 1)),
+            "You divided the noise by the signal; the SNR is alpha_bar / (1 - alpha_bar).",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * _snr(a, i - 1),
+            "That is half the SNR at i - 1; the weight is half of what the SNR *loses* from i - 1 to i.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * a[i - 1] * ((1 - a[i] / a[i - 1]) / (1 - a[i])).square(),
+            "That is c² / 2: the distance of the means, squared and halved. It still has to be divided by "
+            "their variance.",
         ),
         Mistake(
             lambda i, a: 0.5 * (_snr(a, i - 1).sqrt() - _snr(a, i).sqrt()),
@@ -275,6 +314,14 @@ _EPS_WEIGHT = Exercise(
         Mistake(
             lambda i, a: 0.5 * (1 - a[i] / a[i - 1]),
             "That is beta / 2. Start from 3.3 and change the unit of the error from x_0 to eps.",
+        ),
+        Mistake(
+            lambda i, a: x0_weight(i, a) * (1 - a[i]),
+            "That is the weight of an error in v. An error in eps becomes sigma / alpha times as large in x_0.",
+        ),
+        Mistake(
+            lambda i, a: x0_weight(i, a) / a[i],
+            "You divided by alpha² and left out sigma²: an error in eps becomes sigma / alpha times as large in x_0.",
         ),
     ),
     properties=(

@@ -24,13 +24,22 @@ def _moments(one: object, count: int, name: str) -> tuple[np.ndarray, np.ndarray
     if hasattr(one, "mean") and hasattr(one, "var") and not callable(one.mean):
         one = (one.mean, one.var)
     elif isinstance(one, list) and one and hasattr(one[0], "var"):
-        one = ([float(array(g.mean)) for g in one], [float(array(g.var)) for g in one])
+        one = ([_single(g.mean, name) for g in one], [_single(g.var, name) for g in one])
     mean, var = (np.broadcast_to(array(part, dtype=float).reshape(-1), count).astype(float)
                  if array(part).size in (1, count) else _refuse(name, array(part).size, count) for part in one)
     if not (np.isfinite(mean).all() and np.isfinite(var).all() and (var >= 0).all()):
         raise ValueError(f"{name} needs finite means and finite variances that are not negative; "
                          f"the smallest variance is {var.min():g}")
     return mean, var
+
+
+def _single(x: object, name: str) -> float:
+    """The one number in x, whatever its shape: (), (1,) or (1, 1)."""
+    found = array(x)
+    if found.size != 1:
+        raise ValueError(f"{name} is a list with a Gaussian of shape {found.shape}: each must be of one number, "
+                         "such as g.mean[0] and g.var[0]")
+    return float(found.item())
 
 
 def _refuse(name: str, found: int, count: int) -> np.ndarray:
