@@ -82,6 +82,7 @@ def parser() -> Parser:
     add("--ema", type=float, default=0.999, help="decay of the weights' moving average")
     add("--clip", type=float, default=1.0, help="largest norm of the gradient")
     add("--label-dropout", type=float, default=0.1, help="share of the labels left out, for guidance")
+    add("--weight", choices=("simple", "snr+1"), default="simple", help="of the loss over the noise levels")
     add("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="arithmetic of the network")
     add("--every", type=int, default=500, help="steps between checkpoints")
     add("--schedule", default="Cosine", help="Cosine, Flow, LinearBeta, … (see diffusion_lib.schedules)")

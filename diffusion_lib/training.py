@@ -36,7 +36,7 @@ from torch.optim.swa_utils import AveragedModel
 from .data.dataset import Dataset
 from .denoisers import NO_LABEL, Denoiser
 from .files import Info, info_of, read, writable, write
-from .objective import loss
+from .objective import WEIGHTS, Weight, loss
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -57,6 +57,7 @@ class Recipe:
     clip: float = 1.0
     label_dropout: float = 0.1
     stratified: bool = True
+    weight: Weight = "simple"
     seed: int = 0
     precision: Precision = "auto"
 
@@ -71,7 +72,7 @@ class Recipe:
             raise ValueError(f"ema={self.ema!r} is outside [0, 1): 0 keeps no average, 0.999 is usual")
         if not 0 <= self.label_dropout <= 1:
             raise ValueError(f"label_dropout={self.label_dropout!r} is outside [0, 1]: 0.1 is usual")
-        for name, known in (("decay", Decay), ("precision", Precision)):
+        for name, known in (("decay", Decay), ("weight", Weight), ("precision", Precision)):
             if getattr(self, name) not in known.__args__:
                 raise ValueError(f"{name}={getattr(self, name)!r} is none of {', '.join(map(repr, known.__args__))}")
 
@@ -111,6 +112,7 @@ def train(
     clip: float = 1.0,
     label_dropout: float = 0.1,
     stratified: bool = True,
+    weight: Weight = "simple",
     seed: int = 0,
     precision: Precision = "auto",
     folder: str | Path | None = None,
@@ -120,7 +122,8 @@ def train(
     """Train ``denoiser.net`` in place, one step at a time: ``for p in train(...)``. Taught in notebook 05.
 
     data: a data set, whose labels are used if the network takes labels, or a tensor (N, …). batch: of all processes
-    together. precision: 'auto' is bfloat16 for pictures where the hardware computes in it, else float32.
+    together. weight: of the loss over the noise levels, see `objective`. precision: 'auto' is bfloat16 for pictures
+    where the hardware computes in it, else float32.
 
     With a ``folder``, a checkpoint is written there every ``every`` steps, at the end, and when the loop is left early
     (``break``). If one is there already, training goes on behind it; if it is complete, its last step is given again.
@@ -130,7 +133,7 @@ def train(
         FloatingPointError: the loss or the gradient is not finite (says at which step); the last checkpoint is kept.
         OSError: the folder cannot be written.
     """
-    recipe = Recipe(steps, batch, lr, warmup, decay, ema, clip, label_dropout, stratified, seed, precision)
+    recipe = Recipe(steps, batch, lr, warmup, decay, ema, clip, label_dropout, stratified, weight, seed, precision)
     return _train(denoiser, data, recipe, folder, every, progress)  # so that bad options are refused before the loop
 
 
@@ -154,6 +157,7 @@ def _train(denoiser: Denoiser, data: Dataset | Tensor, recipe: Recipe, folder, e
         info = Info.of(denoiser, data=data_info(data), recipe=dataclasses.asdict(recipe))
         if path.exists():
             last = load_checkpoint(path, info, net, average, optimizer, averaged)
+    weight = WEIGHTS[recipe.weight]
     keep = path is not None and engine.is_main_process
     parallel = dataclasses.replace(denoiser, net=engine.prepare_model(net))  # averages gradients over the processes
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
@@ -169,7 +173,7 @@ def _train(denoiser: Denoiser, data: Dataset | Tensor, recipe: Recipe, folder, e
         mine = slice(rank, None, ranks)
         labelled = None if cond is None else cond[mine].to(device)
         with autocast:
-            each = loss(parallel, x0[mine].to(device), t[mine], noise[mine].to(device), labelled)
+            each = loss(parallel, x0[mine].to(device), t[mine], noise[mine].to(device), labelled, weight=weight)
         losses = engine.gather(each.detach()).reshape(ranks, -1).T.flatten().cpu()
         check_finite("loss", losses.mean().item(), step, recipe, path)
 

@@ -12,7 +12,7 @@ import diffusion_lib
 PACKAGE = Path(diffusion_lib.__file__).parent
 FLOORS = [
     "gaussians", "schedules", "predictions", "denoisers", "networks", "data", "objective", "sampling",
-    "files", "training", "evaluation", "figures", "widgets", "exercises", "export", "cli", "__main__",
+    "files", "training", "evaluation", "figures", "widgets", "exercises", "export", "server", "cli", "__main__",
 ]  # fmt: skip
 MATHEMATICS = {"gaussians", "schedules", "predictions", "denoisers", "objective", "sampling"}
 

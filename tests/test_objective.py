@@ -8,7 +8,16 @@ from torch import nn
 
 from diffusion_lib.denoisers import Denoiser, Exact
 from diffusion_lib.gaussians import Gaussian
-from diffusion_lib.objective import bound, direct_bound, kl_weight, loss, nats_to_bits_per_dim, prior, step_kl
+from diffusion_lib.objective import (
+    bound,
+    direct_bound,
+    kl_weight,
+    loss,
+    nats_to_bits_per_dim,
+    prior,
+    snr_plus_one,
+    step_kl,
+)
 from diffusion_lib.predictions import TARGETS
 from diffusion_lib.schedules import Cosine, CosineBeta, Flow, Karras, LinearBeta
 
@@ -120,6 +129,26 @@ def test_loss_is_the_mean_square_of_what_is_missed():
     torch.testing.assert_close(net.seen, alpha * x0 + sigma * noise)
     weighted = loss(Denoiser(Zero(), Cosine(), "eps"), x0, t, noise, weight=lambda log_snr: log_snr.exp())
     torch.testing.assert_close(weighted, Cosine().snr(t) * noise.square().flatten(1).mean(1))
+
+
+def test_snr_plus_one_makes_the_loss_of_x0_that_of_v():
+    """With the same x̂0 behind both targets, and up to the weight's limit of 50."""
+
+    class Guess(nn.Module):
+        def __init__(self, predicts):
+            super().__init__()
+            self.predicts = predicts
+
+        def forward(self, x, t, cond=None):
+            x0 = 0.3 * x.sin()
+            alpha, sigma = Cosine().pair(t, x)
+            return x0 if self.predicts == "x0" else (alpha * x - x0) / sigma  # v = alpha eps - sigma x0
+
+    x0, noise = torch.randn(2, 6, 3, 4, 4, dtype=F64, generator=torch.Generator().manual_seed(0))
+    t = torch.linspace(0.1, 1.0, 6, dtype=F64)
+    weighted = loss(Denoiser(Guess("x0"), Cosine(), "x0"), x0, t, noise, weight=snr_plus_one)
+    torch.testing.assert_close(weighted, loss(Denoiser(Guess("v"), Cosine(), "v"), x0, t, noise))
+    assert snr_plus_one(torch.tensor([-math.inf, 0.0, 3.0, math.inf])).tolist() == pytest.approx([1, 2, 1 + math.exp(3), 50])
 
 
 def test_bits_per_dim_of_a_known_density():

@@ -17,6 +17,7 @@ from diffusion_lib.data import load
 from diffusion_lib.denoisers import NO_LABEL, Denoiser, Exact
 from diffusion_lib.files import describe, info_of, load_denoiser, read, write
 from diffusion_lib.networks import MLP, UNet
+from diffusion_lib.objective import WEIGHTS, loss
 from diffusion_lib.schedules import Cosine, Flow
 from diffusion_lib.training import CHECKPOINT, Recipe, draw, moving_average, stable_hash, train
 
@@ -104,6 +105,15 @@ def test_labels_are_used_where_the_network_takes_them():
 
 
 # ---- one step ----
+
+
+def test_the_weight_of_the_recipe_is_the_weight_of_the_loss():
+    x0, t, noise, _ = draw(POINTS.x, None, Recipe(steps=1, batch=8), 1)
+    (p,) = train(fresh(predicts="x0"), POINTS, steps=1, batch=8, weight="snr+1", precision="float32", progress=False)
+    torch.testing.assert_close(p.losses, loss(fresh(predicts="x0"), x0, t, noise, weight=WEIGHTS["snr+1"]).detach())
+    assert not torch.allclose(p.losses, loss(fresh(predicts="x0"), x0, t, noise))
+    with pytest.raises(ValueError, match="weight='snr' is none of 'simple', 'snr\\+1'"):
+        Recipe(steps=1, weight="snr")
 
 
 def test_a_step_is_adam_on_the_mean_loss_and_forgets_the_gradient_before():
@@ -242,7 +252,7 @@ def test_a_finished_run_gives_its_last_step_again(tmp_path):
 OTHERS = {
     "lr": {"lr": 1e-3}, "steps": {"steps": 31}, "seed": {"seed": 1}, "ema": {"ema": 0.5}, "batch": {"batch": 16},
     "precision": {"precision": "bfloat16"}, "stratified": {"stratified": False},
-    "schedule": {"denoiser": fresh(schedule=Flow())}, "predicts": {"denoiser": fresh(predicts="x0")},
+    "weight": {"weight": "snr+1"}, "schedule": {"denoiser": fresh(schedule=Flow())}, "predicts": {"denoiser": fresh(predicts="x0")},
     "width": {"denoiser": fresh(net=lambda: MLP(2, width=32, depth=1))}, "count": {"data": POINTS.subset(slice(400))},
     "digest": {"data": replace(POINTS, x=POINTS.x + 1)},
 }  # fmt: skip
