@@ -127,6 +127,46 @@ def test_no_network_no_error_and_no_more_than_12_mb(opened):
     assert opened.file.stat().st_size <= 12_000_000
 
 
+def test_fingers(browser, opened):
+    """A finger drags the slider and the picture, taps buttons, and still scrolls the page up and down."""
+    context = browser.new_context(viewport={"width": 800, "height": 600}, has_touch=True, is_mobile=True, offline=True)
+    page = context.new_page()
+    watch(page)
+    page.goto(opened.file.as_uri())
+    page.wait_for_function("document.querySelectorAll('.dl-slider[aria-valuetext]').length === 6")
+    hand = context.new_cdp_session(page)
+
+    def swipe(start, end, moves=8):
+        points = [(start[0] + (end[0] - start[0]) * i / moves, start[1] + (end[1] - start[1]) * i / moves) for i in range(moves + 1)]
+        for kind, (x, y) in zip(["touchStart"] + ["touchMove"] * moves, points, strict=True):
+            hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+            page.wait_for_timeout(20)
+        hand.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.wait_for_timeout(300)
+
+    def centre(box):
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    press(page, "Home")
+    page.locator(".dl-widget").first.evaluate("node => node.scrollIntoView({block: 'center'})")
+    track = page.locator(".dl-track").first.bounding_box()
+    x, y = centre(track)
+    swipe((track["x"] + 2, y), (x, y))
+    assert now(page) == 10
+    stage = page.locator(".dl-stage").first.bounding_box()
+    x, y = centre(stage)
+    swipe((x, y), (x - stage["width"] / 4, y))
+    assert now(page) == 5
+    page.locator(".dl-widget").first.get_by_label("One step forward").tap()
+    page.wait_for_timeout(100)
+    assert now(page) == 6
+    before = page.evaluate("scrollY")
+    swipe((x, y), (x, y - 200))
+    assert now(page) == 6 and page.evaluate("scrollY") > before + 50
+    assert page.errors == []
+    context.close()
+
+
 def test_without_javascript_the_stills_are_there(browser, opened):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
