@@ -141,6 +141,7 @@ export function scrubber(model, el, prepare) {
   el.append(root);
 
   let scene = null;      // what prepare() returned
+  let made = 0;          // the revision it was made of: a later one's frames may be more than it has
   let shown = -1;        // the frame on the screen
   let wanted = 0;        // a request for an animation frame, or 0
   let alive = true;
@@ -149,7 +150,7 @@ export function scrubber(model, el, prepare) {
   const draw = () => {
     wanted = 0;
     const k = model.get("index");
-    if (!alive || !scene || k === shown || k >= count()) return;
+    if (!alive || !scene || made !== model.get("_revision") || k === shown || k >= count()) return;
     shown = k;
     const times = model.get("times");
     scene.draw(k);
@@ -286,6 +287,7 @@ export function scrubber(model, el, prepare) {
     const n = count();
     stage.replaceChildren();
     scene = prepare(next, stage);
+    made = revision;
     const rates = [1, 2, 5, 10, 20, 30, 60];
     if (!speed.children.length) {
       for (const rate of rates) speed.append(make("option", { value: rate }, `${rate}/s`));

@@ -243,6 +243,16 @@ def test_update_from_a_control(run, made):
     assert page.errors == []
 
 
+def test_update_to_more_frames_than_before(run):
+    """While the new arrays are unpacked, the old ones are not asked for a frame that they do not have."""
+    make = ("import numpy as np\nfrom diffusion_lib import widgets\n"
+            "def lines(n):\n    return np.linspace(0, 1, n), {'y': np.random.default_rng(0).normal(size=n)}\n"
+            "curves = widgets.Curves(*lines(11))\ncurves.t = 1.0")
+    page = run("longer.ipynb", make, "curves", "for n in (30_000, 5, 20_000, 3, 10_001):\n    curves.update(*lines(n))")
+    page.wait_for_function("document.querySelector('.dl-slider').getAttribute('aria-valuenow') === '10000'")
+    assert page.errors == []
+
+
 @pytest.mark.parametrize("kernel", ["alive", "gone"])
 def test_saved_and_opened_again(run, lab, page, kernel):
     """What a learner ran and saved opens with its still and without an error; running it again brings the slider back."""
