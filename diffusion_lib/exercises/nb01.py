@@ -76,6 +76,14 @@ _ALPHA_BAR = Exercise(
             lambda betas: torch.cat([_ONE, 1 - torch.cumprod(1 - betas, 0)]),
             "That is 1 - alpha_bar, the share of the noise; alpha_bar is the share of the signal.",
         ),
+        Mistake(
+            lambda betas: torch.cat([_ONE, torch.exp(-torch.cumsum(betas, 0))]),
+            "That is the envelope rule, exp(-sum of betas). It is near for small betas only; the product is exact.",
+        ),
+        Mistake(
+            lambda betas: torch.cat([_ONE, torch.cumprod((1 - betas).square(), 0)]),
+            "You squared what a step keeps. 1 - beta is a share of the variance already: nothing to square.",
+        ),
     ),
     properties=(
         Property(
@@ -143,6 +151,14 @@ _LOG_SNR = Exercise(
             lambda a: (a.sqrt() / (1 - a)).log(),
             "You divided a standard deviation by a variance; the SNR is variance over variance.",
         ),
+        Mistake(
+            lambda a: -(1 - a).log(),
+            "That compares all of the variance, 1, with the noise. Compare the signal's, alpha_bar, with the noise.",
+        ),
+        Mistake(
+            lambda a: 10 * (a / (1 - a)).log10(),
+            "Those are decibels, ten times the logarithm to base 10; the course uses the natural one, log.",
+        ),
     ),
     properties=(
         Property(
@@ -191,6 +207,10 @@ _BETAS = Exercise(
         Mistake(
             lambda a: 1 - a[:-1] / a[1:],
             "The ratio is upside down, so your betas are negative: alpha_bar_i over the entry before it.",
+        ),
+        Mistake(
+            lambda a: -(a[1:] / a[:-1]).log(),
+            "That is -ln(1 - beta), nearly beta while beta is small. Solve ratio = 1 - beta instead; no logarithm.",
         ),
         Mistake(
             lambda a: a[:-1] / a[1:] - 1,
