@@ -285,6 +285,17 @@ def _step(net, optimizer, t, x, target, reduce=torch.mean, zero=True, step=True,
     return loss.detach()
 
 
+def _loss_afterwards(net, optimizer, x0, noise, t, alpha, sigma):
+    training_step(net, optimizer, x0, noise, t, alpha, sigma)
+    return _step(net, optimizer, t, alpha * x0 + sigma * noise, noise, zero=False, backward=False, step=False)
+
+
+def _two_steps(net, optimizer, x0, noise, t, alpha, sigma):
+    loss = training_step(net, optimizer, x0, noise, t, alpha, sigma)
+    optimizer.step()
+    return loss
+
+
 def _step_inputs(generator):
     dim, batch = 3, 4
     net = _Net(dim, generator)
@@ -321,6 +332,15 @@ _STEP = Exercise(
             lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, a * x0 + s * e),
             "The target is the input: that network learns to copy, and its loss falls beautifully.",
         ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, a * e - s * x0),
+            "The target is v = alpha noise - sigma x_0; this network predicts the noise.",
+        ),
+        Mistake(
+            _loss_afterwards,
+            "You measured the error anew after the step; the one before it is asked for.",
+        ),
+        Mistake(_two_steps, "The optimizer moved twice on one gradient: one step() for each batch."),
         Mistake(
             lambda net, opt, x0, e, t, a, s: _step(net, opt, t, x0, x0),
             "Clean pictures in, clean pictures as the target: no noise was ever added, and the network learns to copy.",
