@@ -316,9 +316,8 @@ def draw(denoiser, data: dict, options: argparse.Namespace, cond=None):
     if options.guidance != 1 and cond is None:
         raise ValueError(f"--guidance {options.guidance:g}: this model knows no labels, so leave it at 1")
     guided = denoiser if options.guidance == 1 else Guided(denoiser, options.guidance)
-    device = next((p.device for p in denoiser.net.parameters()), "cpu")
     return make(guided, data["shape"], options.samples, sampler=options.sampler, steps=options.sampler_steps, cond=cond,
-                seed=options.seed, device=device, progress=sys.stderr.isatty()).cpu()  # fmt: skip
+                seed=options.seed, progress=sys.stderr.isatty())  # fmt: skip
 
 
 def labels(classes: list[str], options: argparse.Namespace, net):

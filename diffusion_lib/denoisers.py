@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from .gaussians import GaussianMixture
-from .predictions import TARGETS, Prediction, Target, check_target, solve
+from .predictions import TARGETS, Prediction, Target, check_target, determinant, solve
 from .schedules import Schedule, Time
 
 NO_LABEL = -1
@@ -55,8 +55,9 @@ def evaluating(net: nn.Module) -> Iterator[None]:
 class Denoiser:
     """A network plus the two facts that make it a denoiser: its schedule, and what it predicts. Taught in notebook 04.
 
-    ``net(x (B, …), t (B,), cond)`` returns the shape of x. It sees t in [0, 1] and knows no schedule. Asked for a
-    prediction, it answers in evaluation mode and is put back as it was; ``output`` leaves the mode alone, for training.
+    ``net(x (B, …), t (B,), cond)`` returns the shape of x. It sees t in [0, 1] and knows no schedule. It may be on a
+    device of its own: x goes there, and the answer comes back to where x is. Asked for a prediction, it answers in
+    evaluation mode and is put back as it was; ``output`` leaves the mode alone, for training.
     """
 
     net: nn.Module
@@ -74,21 +75,20 @@ class Denoiser:
 
     def output(self, x: Tensor, t: Time, cond: Tensor | None = None) -> Tensor:
         """The network's raw output for x (B, …) at ``t``, a number or (B,)."""
-        return self.net(x, torch.as_tensor(t, dtype=x.dtype, device=x.device).expand(len(x)), cond)
+        device = next(self.net.parameters(), x).device
+        t = torch.as_tensor(t, dtype=x.dtype, device=device).expand(len(x))
+        return self.net(x.to(device), t, None if cond is None else cond.to(device)).to(x.device)
 
     def __call__(self, x: Tensor, t: Time, cond: Tensor | None = None) -> Prediction:
+        coefficients = self.coefficients(t, x)
+        with evaluating(self.net):
+            y = self.output(x, t, cond)
         try:
-            with evaluating(self.net):
-                return solve(x, self.output(x, t, cond), *self.coefficients(t, x))
+            return solve(x, y, *coefficients)
         except ValueError as error:
-            if "cannot recover" not in str(error):
-                raise
-            message = str(error).replace("this target", self.predicts)
-            raise ValueError(message.replace(":", f" (t = {_first(t):.6g} of {self.schedule!r}):", 1)) from None
-
-
-def _first(t: Time) -> float:
-    return torch.as_tensor(t).flatten()[0].item()
+            worst = determinant(*coefficients).abs().nan_to_num(0.0).argmin()
+            at = f"(t = {torch.as_tensor(t).flatten()[worst]:.6g} of {self.schedule!r})"
+            raise ValueError(str(error).replace("this target", self.predicts).replace(":", f" {at}:", 1)) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,18 +134,25 @@ class Empirical:
     def weights(self, x: Tensor, t: Time, cond: Tensor | None = None) -> Tensor:
         """p(x_0 is member i | x_t), (B, N)."""
         # float64, because |x|² - 2 alpha x·m + alpha² |m|² cancels, and is then divided by a small sigma²
-        points, members = x.flatten(1).double(), self.data.to(x).flatten(1).double()
-        alpha, sigma = (c.double().reshape(-1, 1) for c in self.schedule.pair(t, x))
+        device = "cpu" if x.device.type == "mps" else x.device  # Apple's knows no float64
+        points, members = (part.flatten(1).to(device, torch.float64) for part in (x, self.data.to(x)))
+        alpha, sigma = (c.reshape(-1, 1).to(device, torch.float64) for c in self.schedule.pair(t, x))
         squared = points.square().sum(1, keepdim=True) - 2 * alpha * (points @ members.T)
         squared = (squared + (alpha * members.norm(dim=1)) ** 2).clamp(min=0)
-        logits = -squared / (2 * sigma**2).clamp(min=torch.finfo(torch.float64).tiny)
         if cond is not None and (cond != NO_LABEL).any():
-            if self.labels is None:
-                raise ValueError("cond was given, but this Empirical has no labels: pass labels=(N,)")
-            _check_labels(cond, int(self.labels.max()) + 1)
-            other = (self.labels.to(cond) != cond[:, None]) & (cond != NO_LABEL)[:, None]
-            logits = logits.masked_fill(other, -torch.inf)
-        return logits.softmax(1).to(x)
+            squared = squared.masked_fill(self._others(cond).to(device), torch.inf)
+        squared = squared - squared.amin(1, keepdim=True)  # the nearest weighs most, also where sigma = 0
+        return (-squared / (2 * sigma**2).clamp(min=torch.finfo(torch.float64).tiny)).softmax(1).to(x)
+
+    def _others(self, cond: Tensor) -> Tensor:
+        """Which members are not of the class that is asked for, (B, N)."""
+        if self.labels is None:
+            raise ValueError("cond was given, but this Empirical has no labels: pass labels=(N,)")
+        _check_labels(cond, int(self.labels.max()) + 1)
+        others = (self.labels.to(cond) != cond[:, None]) & (cond != NO_LABEL)[:, None]
+        if others.all(1).any():
+            raise ValueError(f"no member has label {int(cond[others.all(1)][0])}: ask for one that the labels have")
+        return others
 
     def __call__(self, x: Tensor, t: Time, cond: Tensor | None = None) -> Prediction:
         alpha, sigma = self.schedule.pair(t, x)
@@ -177,7 +184,7 @@ class Guided:
         one_each = isinstance(t, Tensor) and t.ndim > 0
         both = self.denoiser(
             torch.cat([x, x]),
-            torch.cat([t, t]) if one_each else t,
+            torch.cat([t.expand(len(x))] * 2) if one_each else t,
             torch.cat([torch.full_like(cond, NO_LABEL), cond]),
         )
         (x0_u, x0_c), (eps_u, eps_c) = both.x0.chunk(2), both.eps.chunk(2)

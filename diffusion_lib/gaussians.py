@@ -30,7 +30,7 @@ LOG_2PI = math.log(2 * math.pi)
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Independent Gaussians, one an element: ``mean`` (B, …) and ``var`` of a shape that broadcasts to it.
+    """Independent Gaussians, one an element: ``mean`` and ``var`` of shapes that broadcast to (B, …).
 
     ``var`` is a variance: not a standard deviation, not a log-variance. It may be 0 (a point), and then there is a
     sample but no density. Taught in notebooks 02 and 03.
@@ -47,9 +47,10 @@ class Gaussian:
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """Draw one x of shape (B, …). Where every variance is 0, no random number is drawn."""
+        shape = torch.broadcast_shapes(self.mean.shape, self.var.shape)
         if not self.var.any():
-            return self.mean
-        noise = torch.randn(self.mean.shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device)
+            return self.mean.expand(shape)
+        noise = torch.randn(shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device)
         return self.mean + self.var.sqrt() * noise
 
     def log_prob(self, x: Tensor) -> Tensor:

@@ -71,7 +71,8 @@ class Conditioning(nn.Module):
         c = self.time(time_embedding(t, self.width).to(self.time[0].weight.dtype))
         if cond is None:
             cond = torch.full((batch,), NO_LABEL, device=t.device)
-        self.check(cond, batch)
+        else:
+            self.check(cond, batch)
         return c if self.label is None else c + self.label(cond + 1)
 
     def check(self, cond: Tensor, batch: int) -> None:

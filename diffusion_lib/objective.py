@@ -31,7 +31,7 @@ from torch import Tensor
 from .denoisers import Denoiser, DenoiserLike
 from .gaussians import Gaussian
 from .predictions import TARGETS, Target, check_target, determinant
-from .schedules import Schedule, Time, check_times
+from .schedules import Schedule, Time, uniform_times
 
 
 def simple(log_snr: Tensor) -> Tensor:
@@ -124,13 +124,10 @@ def prior(schedule: Schedule, x: Tensor) -> Gaussian:
 def bound(denoise: DenoiserLike, x0: Tensor, timesteps: int, generator: torch.Generator | None = None) -> Bound:
     """The bound in its KL form: each term's x_t is drawn afresh from q(x_t | x_0), each KL is in closed form.
 
-    x0: (B, …); T = ``timesteps`` at least 2. Unbiased, with little variance. Taught in notebook 03.
+    x0: (B, …); T = ``timesteps`` at least 1. Unbiased, with little variance. Taught in notebook 03.
     """
-    q = denoise.schedule
-    times = [i / timesteps for i in range(timesteps + 1)]
-    check_times(times[::-1])
-    end = q.marginal(x0, 1.0)
-    first_term = Gaussian(end.mean, end.var.expand_as(x0)).kl(prior(q, x0)).flatten(1).sum(1)
+    q, times = denoise.schedule, uniform_times(timesteps)[::-1]
+    last = q.marginal(x0, 1.0).kl(prior(q, x0)).flatten(1).sum(1)
     steps = []
     for s, t in pairwise(times[1:]):
         x_t = q.marginal(x0, t).sample(generator)
@@ -138,7 +135,7 @@ def bound(denoise: DenoiserLike, x0: Tensor, timesteps: int, generator: torch.Ge
     x_1 = q.marginal(x0, times[1]).sample(generator)
     reconstruction = -decoder(denoise, x_1, times[1]).log_prob(x0)
     return Bound(
-        first_term,
+        last,
         torch.stack(steps) if steps else x0.new_zeros(0, len(x0)),
         reconstruction.flatten(1).sum(1),
     )
@@ -150,8 +147,7 @@ def direct_bound(denoise: DenoiserLike, x0: Tensor, timesteps: int, generator: t
 
     No KL is taken in closed form, so it is noisier than :func:`bound` and has the same mean. Taught in notebook 03.
     """
-    q = denoise.schedule
-    times = [i / timesteps for i in range(timesteps + 1)]
+    q, times = denoise.schedule, uniform_times(timesteps)[::-1]
     chain, log_q = [x0], torch.zeros(len(x0)).to(x0)
     for s, t in pairwise(times):
         forward = q.transition(chain[-1], s, t)

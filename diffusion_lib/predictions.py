@@ -72,11 +72,12 @@ def solve(x: Tensor, y: Tensor, alpha: Tensor, sigma: Tensor, p: Tensor, q: Tens
     """x_0 and eps (B, …) from the noised ``x`` and the target ``y``, given both rows of the system.
 
     Raises:
-        ValueError: the determinant is 0 to the rounding of x's dtype, so that the target says nothing of x_0 or of eps.
+        ValueError: the determinant is 0 to the rounding of x's dtype, or NaN: the target says nothing of x_0 or of eps.
     """
     det = determinant(alpha, sigma, p, q)
-    if (det.abs() < torch.finfo(x.dtype).eps * torch.hypot(alpha, sigma) * torch.hypot(p, q)).any():
-        lost, where = ("x0", "alpha = 0") if (alpha.abs() < sigma.abs()).any() else ("eps", "sigma = 0")
+    broken = ~(det.abs() >= torch.finfo(x.dtype).eps * torch.hypot(alpha, sigma) * torch.hypot(p, q))  # also if NaN
+    if broken.any():
+        lost, where = ("x0", "alpha = 0") if (broken & (alpha < sigma)).any() else ("eps", "sigma = 0")
         raise ValueError(
             f"this target cannot recover {lost} where {where}: "
             f"{'start later' if lost == 'x0' else 'stop earlier'}, or predict 'v'"

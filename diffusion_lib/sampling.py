@@ -7,11 +7,12 @@ result. With x̂_0, ε̂ the denoiser's answer at x_t, one step is
     \text{ancestral}&: x_s \sim q(x_s \mid x_t, \hat x_0) \\
     \text{ddim}&: x_s = \alpha_s\hat x_0 + \sqrt{\sigma_s^2 - \eta^2 v}\;\hat\varepsilon + \eta\sqrt{v}\,z \\
     \text{euler}&: x_s = x_t + (s - t)(\alpha_t'\hat x_0 + \sigma_t'\hat\varepsilon) \\
-    \text{heun}&: \text{ddim with the mean of both ends' } (\hat x_0, \hat\varepsilon) \\
+    \text{heun}&: \tfrac{x_s}{u_s} = \tfrac{x_t}{u_t} + \bigl(\tfrac{\alpha_s}{u_s} - \tfrac{\alpha_t}{u_t}\bigr)\bar x_0
+        + \bigl(\tfrac{\sigma_s}{u_s} - \tfrac{\sigma_t}{u_t}\bigr)\bar\varepsilon \\
     \text{dpmpp\_2m}&: x_s = \tfrac{\sigma_s}{\sigma_t}x_t - \alpha_s(e^{-h} - 1)\,\tilde x_0
 
 v is the posterior's variance, z fresh noise, h the step in log(alpha/sigma), and x̃_0 extrapolates the last two
-estimates. ddim and euler are of first order in the step, heun and dpmpp_2m of second. On one log-SNR grid all but euler
+estimates. u is alpha + sigma, and bars are means of the answers at both ends of the step. ddim and euler are of first order in the step, heun and dpmpp_2m of second. On one log-SNR grid all but euler
 give the same samples on every schedule: only sigma/alpha matters. Taught in notebooks 06 and 07.
 
 Sources: Ho et al. 2020, algorithm 2; Song et al. 2021 (DDIM), equation 12; Song et al. 2021 (SDE), the probability-flow
@@ -51,7 +52,7 @@ def ancestral(
     cond: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Iterator[Step]:
-    """Draw each x_s from the posterior with x̂_0 in the place of x_0. The step to s = 0 draws no noise. Notebook 06.
+    """Draw each x_s from the posterior with x̂_0 in the place of x_0. A step to sigma = 0 draws no noise. Notebook 06.
 
     x: (B, …) at times[0]; times fall strictly (``ValueError`` otherwise), as for every sampler here.
     """
@@ -170,14 +171,6 @@ SAMPLERS: dict[str, Callable[..., Iterator[Step]]] = {
 }
 
 
-def device_of(denoise: DenoiserLike) -> torch.device:
-    """Where the network inside a denoiser is; the CPU for one without a network."""
-    while hasattr(denoise, "denoiser"):
-        denoise = denoise.denoiser
-    parameter = next(denoise.net.parameters(), None) if hasattr(denoise, "net") else None
-    return torch.device("cpu") if parameter is None else parameter.device
-
-
 def sample(
     denoise: DenoiserLike,
     shape: Sequence[int],
@@ -189,17 +182,18 @@ def sample(
     cond: Tensor | None = None,
     seed: int = 0,
     batch: int = 64,
-    device: torch.device | str | None = None,
     progress: bool = False,
 ) -> Tensor:
     """``count`` new samples of the given ``shape``, (count, *shape), float32, made in batches. Taught in notebook 06.
 
     ``times`` overrides ``steps`` even ones from 1 to 0. ``cond`` is (count,) labels. The same seed and batch give the
-    same samples. ``device`` is that of the denoiser's network if not given.
+    same samples: all noise is drawn on the CPU, where the samples stay, whatever device the network computes on.
 
     Raises:
-        ValueError: unknown sampler, or ``cond`` of another length than ``count``.
+        ValueError: unknown sampler, ``cond`` of another length than ``count``, or no samples asked for.
     """
+    from tqdm.auto import tqdm
+
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler={sampler!r} is none of {', '.join(map(repr, SAMPLERS))}")
     if cond is not None and len(cond) != count:
@@ -207,18 +201,14 @@ def sample(
     if count < 1 or batch < 1:
         raise ValueError(f"count={count}, batch={batch}: both are at least 1")
     times = uniform_times(steps) if times is None else check_times(times)
-    device = torch.device(device) if device is not None else device_of(denoise)
-    generator = torch.Generator(device).manual_seed(seed)
-    noise = denoise.schedule.prior((count, *shape), generator, device=device)
+    generator = torch.Generator().manual_seed(seed)
+    noise = denoise.schedule.prior((count, *shape), generator, dtype=torch.float32)
     options = {"generator": generator} if sampler in ("ancestral", "ddim") else {}
     done = []
-    from tqdm.auto import tqdm
-
     with tqdm(total=-(-count // batch) * (len(times) - 1), desc=sampler, disable=not progress, leave=False) as bar:
         for first in range(0, count, batch):
-            x, part = noise[first : first + batch], None
-            if cond is not None:
-                part = cond[first : first + batch].to(device)
+            x = noise[first : first + batch]
+            part = None if cond is None else cond[first : first + batch].cpu()
             for step in SAMPLERS[sampler](denoise, x, times, cond=part, **options):
                 x = step.x
                 bar.update()

@@ -30,6 +30,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from numbers import Integral
 from typing import Literal
 
 import torch
@@ -41,7 +42,9 @@ Time = float | Tensor
 
 
 def _time(t: Time) -> Tensor:
-    """``t`` as float64, refused outside [0, 1]."""
+    """``t`` as float64 (on the CPU if its device knows no float64, as Apple's), refused outside [0, 1]."""
+    if isinstance(t, Tensor) and t.device.type == "mps":
+        t = t.cpu()
     t = torch.as_tensor(t, dtype=torch.float64)
     if not ((t >= 0) & (t <= 1)).all():
         worst = t.flatten()[((t - 0.5).abs().nan_to_num(math.inf)).argmax()].item()
@@ -51,6 +54,8 @@ def _time(t: Time) -> Tensor:
 
 def _along(t: Tensor, x: Tensor) -> Tensor:
     """A number a sample, (B,), shaped to multiply x (B, …); a single number stays one."""
+    if t.ndim and x.ndim and len(t) != len(x) and 1 not in (len(t), len(x)):
+        raise ValueError(f"t has shape {tuple(t.shape)} for a batch of {len(x)}: give one time, or one a sample")
     return t.reshape(t.shape + (1,) * (x.ndim - t.ndim)) if t.ndim else t
 
 
@@ -93,11 +98,14 @@ class Schedule(ABC):
         return _along(self._alpha(t), x).to(x), _along(self._sigma(t), x).to(x)
 
     def rates(self, t: Time, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Time derivatives (alpha', sigma') at ``t``, by automatic differentiation, ready to multiply x (B, …)."""
+        """Time derivatives (alpha', sigma') at ``t``, by automatic differentiation, ready to multiply x (B, …).
+
+        At t = 0 of a VP schedule sigma' is infinite, and comes out as NaN.
+        """
 
         def derivative(curve):
-            with torch.enable_grad():
-                at = _time(t).detach().requires_grad_()
+            with torch.inference_mode(False), torch.enable_grad():
+                at = _time(t).detach().clone().requires_grad_()
                 return torch.autograd.grad((curve(at) + 0 * at).sum(), at)[0]
 
         return _along(derivative(self._alpha), x).to(x), _along(derivative(self._sigma), x).to(x)
@@ -116,7 +124,7 @@ class Schedule(ABC):
     def posterior(self, x_t: Tensor, x0: Tensor, s: Time, t: Time) -> Gaussian:
         """q(x_s | x_t, x_0): where x_s was, given both its ends (B, …); s < t. Taught in notebook 02.
 
-        At s = 0 the variance is exactly 0 and the mean is x_0.
+        At s = 0, if sigma(0) = 0, the variance is exactly 0 and the mean is x_0.
         """
         _check_order(s, t)
         s, keep, var = self._onwards(s, t)
@@ -139,6 +147,7 @@ class Schedule(ABC):
         Raises:
             ValueError: the schedule is not variance preserving, so no beta table gives it.
         """
+        _check_whole("timesteps", timesteps)
         t = torch.arange(timesteps + 1, dtype=torch.float64) / timesteps
         if not torch.allclose(self.alpha(t) ** 2 + self.sigma(t) ** 2, torch.ones_like(t)):
             raise ValueError(f"{self!r} has no beta table: alpha² + sigma² is not 1 (it is not variance preserving)")
@@ -186,6 +195,10 @@ class Cosine(VariancePreserving):
 
     s: float = 0.008
 
+    def __post_init__(self):
+        if not 0 <= self.s < math.inf:
+            raise ValueError(f"s={self.s} must be at least 0 and finite: 0.008 is usual")
+
     def _log_alpha_bar(self, t):
         def log_cos(t):
             return ((t + self.s) / (1 + self.s) * (math.pi / 2)).cos().log()
@@ -206,7 +219,10 @@ class Flow(Schedule):
 
 @dataclass(frozen=True)
 class Karras(Schedule):
-    """Variance exploding, alpha = 1; sigma rises from sigma_min to sigma_max as in Karras et al. 2022, equation 5."""
+    """Variance exploding, alpha = 1; sigma rises from sigma_min to sigma_max as in Karras et al. 2022, equation 5.
+
+    So sigma(0) is sigma_min, not 0: the one schedule whose walk ends with a trace of noise.
+    """
 
     sigma_min: float = 0.002
     sigma_max: float = 80.0
@@ -231,17 +247,19 @@ class BetaTable(VariancePreserving):
     A subclass gives ``_table()``.
     """
 
-    def _table(self) -> Tensor:
-        raise NotImplementedError
+    timesteps: int
+
+    @abstractmethod
+    def _table(self) -> Tensor: ...
 
     def __post_init__(self):
+        _check_whole("timesteps", self.timesteps)
         betas = self._betas
         wrong = ~((betas > 0) & (betas < 1))
-        if not len(betas) or wrong.any():
-            i = int(wrong.nonzero()[0]) if len(betas) else 0
-            value = f"{betas[i].item():.6g}" if len(betas) else "missing"
+        if wrong.any():
+            i = int(wrong.nonzero()[0])
             raise ValueError(
-                f"beta at timestep {i + 1} is {value}: each must lie strictly between 0 and 1 "
+                f"beta at timestep {i + 1} is {betas[i].item():.6g}: each must lie strictly between 0 and 1 "
                 f"(a smaller end, or more timesteps, keeps them there)"
             )
 
@@ -342,7 +360,7 @@ SCHEDULES: dict[str, type[Schedule]] = {
 
 def uniform_times(steps: int, start: float = 1.0, end: float = 0.0) -> list[float]:
     """``steps`` + 1 times falling evenly from ``start`` to ``end``, both included."""
-    _check_steps(steps)
+    _check_whole("steps", steps)
     return torch.linspace(start, end, steps + 1, dtype=torch.float64).tolist()
 
 
@@ -351,7 +369,7 @@ def log_snr_times(schedule: Schedule, steps: int, start: float = 0.999, end: flo
 
     Both ends need a finite log-SNR, so 0 and (on :class:`Flow`) 1 are refused.
     """
-    _check_steps(steps)
+    _check_whole("steps", steps)
     first, last = schedule.log_snr(start).item(), schedule.log_snr(end).item()
     if not (math.isfinite(first) and math.isfinite(last)):
         raise ValueError(
@@ -367,7 +385,7 @@ def timesteps(total: int, steps: int, spacing: Literal["leading", "trailing", "l
     The three spacings of common libraries (Lin et al. 2023, table 2). Only 'trailing' and 'linspace' start at t = 1;
     'leading' does not, and with 'linspace' the last step is the single one from 1/T to 0.
     """
-    _check_steps(steps)
+    _check_whole("steps", steps)
     if steps > total:
         raise ValueError(f"steps={steps} is more than the table's {total} timesteps: take at most {total}")
     k = torch.arange(steps, dtype=torch.float64)
@@ -390,10 +408,10 @@ def check_times(times: list[float]) -> list[float]:
     for i, (t, s) in enumerate(pairwise(times), start=1):
         if not s < t:
             raise ValueError(f"times must fall strictly: times[{i}]={s:.6g} follows {t:.6g}")
-    _time(torch.tensor(times))
+    _time(times)
     return times
 
 
-def _check_steps(steps: int) -> None:
-    if steps < 1:
-        raise ValueError(f"steps={steps}: take at least 1")
+def _check_whole(name: str, value: int) -> None:
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name}={value!r}: take a whole number of at least 1")

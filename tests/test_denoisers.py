@@ -57,7 +57,7 @@ def test_a_prediction_is_made_in_evaluation_mode_and_the_mode_restored(training)
     denoise(torch.zeros(3, 2, dtype=F64), 0.25)
     assert net.calls[-1][2] is False and net.training is training
     with pytest.raises(RuntimeError):
-        denoise(torch.zeros(3, 2, dtype=F64), torch.zeros(7))  # wrong number of times
+        denoise(torch.zeros(3, 2, dtype=F64), 0.25, torch.zeros(7))  # the network fails: too many labels
     assert net.training is training
 
 
@@ -79,6 +79,41 @@ def test_a_target_that_lost_the_answer_is_refused(schedule, predicts, t, message
     net.answer = torch.zeros(2, 3)
     with pytest.raises(ValueError, match=message):
         Denoiser(net, schedule, predicts)(torch.zeros(2, 3), t)
+
+
+@pytest.mark.parametrize(
+    "schedule, predicts, t, message",
+    [
+        (Flow(), "eps", [0.5, 1.0], r"eps cannot recover x0 where alpha = 0 \(t = 1 of"),
+        (Flow(), "x0", [0.9, 0.0], r"x0 cannot recover eps where sigma = 0 \(t = 0 of .*stop earlier"),
+        (Cosine(), "velocity", [0.9, 0.0], r"velocity cannot recover eps where sigma = 0 \(t = 0 of .*stop earlier"),
+    ],
+)
+def test_of_many_times_the_one_that_lost_the_answer_is_named(schedule, predicts, t, message):
+    net = _Constant()
+    net.answer = torch.zeros(2, 3)
+    with pytest.raises(ValueError, match=message):
+        Denoiser(net, schedule, predicts)(torch.zeros(2, 3), torch.tensor(t))
+
+
+class Elsewhere(nn.Module):
+    """A network on another device, which notes where its arguments are."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2, device="meta")
+
+    def forward(self, x, t, cond=None):
+        self.seen = {x.device.type, t.device.type, cond.device.type}
+        return torch.zeros(x.shape)
+
+
+def test_x_goes_where_the_network_is_and_the_answer_where_x_is():
+    net, cond = Elsewhere(), torch.tensor([0, 1, 2])
+    for denoise in (Denoiser(net, Cosine()), Guided(Denoiser(net, Cosine()), 2.0)):
+        found = denoise(torch.ones(3, 2), torch.tensor([0.1, 0.2, 0.3], dtype=F64), cond)
+        assert net.seen == {"meta"}
+        assert found.x0.device.type == found.eps.device.type == "cpu"
 
 
 def test_eps_at_the_end_of_a_clipped_cosine_table_is_bounded():
@@ -178,6 +213,19 @@ def test_empirical_memorises_and_honours_labels():
     assert denoise.weights(x, 0.9, torch.full((6,), 3))[:, labels != 3].abs().max() == 0
     with pytest.raises(ValueError, match="no labels"):
         Empirical(data, Cosine())(x, 0.5, labels[:6])
+    with pytest.raises(ValueError, match="no member has label 1"):
+        Empirical(data, Cosine(), 2 * labels)(x, 0.5, labels[:6])
+
+
+def test_empirical_without_noise_answers_the_nearest_member():
+    data = 3 * torch.randn(20, 64, generator=torch.Generator().manual_seed(1))
+    labels, cond = torch.arange(20) % 4, torch.tensor([0, 1, 2, -1])
+    x = torch.randn(4, 64, generator=torch.Generator().manual_seed(2))
+    distance = torch.cdist(x, data)
+    other = (labels != cond[:, None]) & (cond != NO_LABEL)[:, None]
+    denoise = Empirical(data, Flow(), labels)
+    assert torch.equal(denoise(x, 0.0).x0, data[distance.argmin(1)])
+    assert torch.equal(denoise(x, 0.0, cond).x0, data[distance.masked_fill(other, torch.inf).argmin(1)])
 
 
 # --- guidance and clipping ---------------------------------------------------------------------------------
@@ -204,6 +252,8 @@ def test_guidance_asks_once_for_both_halves_with_the_null_label():
     x = torch.randn(4, 2, dtype=F64, generator=torch.Generator().manual_seed(0))
     Guided(Denoiser(net, Cosine(), "v"), 3.0)(x, torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0, 1, 0, 1]))
     assert len(net.calls) == 1 and len(net.calls[0][0]) == 8
+    Guided(Denoiser(net, Cosine(), "v"), 3.0)(x, torch.tensor([0.1]), torch.tensor([0, 1, 0, 1]))
+    assert torch.equal(net.calls[1][1], torch.full((8,), 0.1).to(F64))
 
 
 def test_clipping_is_the_same_in_every_formula():

@@ -50,6 +50,13 @@ def test_a_variance_of_zero_draws_nothing(generator):
     assert torch.equal(generator.get_state(), before)
 
 
+def test_each_variance_draws_a_noise_of_its_own(generator):
+    """Also where one mean serves many variances: one noise for all would give five equal numbers."""
+    x = Gaussian(torch.tensor(1.0), torch.full((5,), 4.0)).sample(generator)
+    assert x.shape == (5,) and len(x.unique()) == 5
+    assert torch.equal(Gaussian(torch.tensor(1.0), torch.zeros(5)).sample(), torch.ones(5))
+
+
 def test_negative_variance_is_refused():
     with pytest.raises(ValueError, match=r"var=-1 is negative.*log-variance"):
         Gaussian(torch.zeros(2), torch.tensor([1.0, -1.0]))

@@ -151,6 +151,13 @@ def test_snr_plus_one_makes_the_loss_of_x0_that_of_v():
     assert snr_plus_one(torch.tensor([-math.inf, 0.0, 3.0, math.inf])).tolist() == pytest.approx([1, 2, 1 + math.exp(3), 50])
 
 
+@pytest.mark.parametrize("timesteps", [0, -1, 2.5])
+def test_a_bound_needs_whole_timesteps(timesteps, line_mixture):
+    for make in (bound, direct_bound):
+        with pytest.raises(ValueError, match="take a whole number of at least 1"):
+            make(Exact(line_mixture, Cosine()), torch.zeros(2, 1, dtype=F64), timesteps)
+
+
 def test_bits_per_dim_of_a_known_density():
     """Uniform on [-1, 1] has log 2 nats a dimension, which is the 8 bits of 256 equal levels."""
     dimensions = 12

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from diffusion_lib.denoisers import Clipped, Denoiser, Empirical, Exact
-from diffusion_lib.sampling import SAMPLERS, ancestral, ddim, device_of, dpmpp_2m, euler, heun, sample, slerp
+from diffusion_lib.sampling import SAMPLERS, ancestral, ddim, dpmpp_2m, euler, heun, sample, slerp
 from diffusion_lib.schedules import Cosine, Flow, Karras, LinearBeta, log_snr_times, uniform_times
 
 F64 = torch.float64
@@ -263,7 +263,26 @@ def test_slerp_on_the_unit_circle_is_an_even_rotation():
     torch.testing.assert_close(slerp(a.repeat(2, 1), b.repeat(2, 1), weights), torch.cat([a, b]))
 
 
-def test_samples_are_made_where_the_network_is(mixture):
-    inner = Denoiser(nn.Linear(2, 2, device="meta"), Cosine(), "v")
-    assert device_of(Clipped(inner)) == torch.device("meta")
-    assert device_of(Exact(mixture, Cosine())) == torch.device("cpu")
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_noise_and_samples_stay_on_the_cpu_wherever_the_network_is(name):
+    class Elsewhere(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(2, 2, device="meta")
+
+        def forward(self, x, t, cond=None):
+            assert x.device.type == t.device.type == cond.device.type == "meta"
+            return torch.zeros(x.shape)
+
+    cond = torch.arange(5)
+    x = sample(Clipped(Denoiser(Elsewhere(), Cosine())), (2,), 5, sampler=name, steps=3, cond=cond)
+    assert x.device.type == "cpu" and x.isfinite().all()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_samplers_work_in_inference_mode(name, mixture):
+    x = torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
+    options = [{"generator": torch.Generator().manual_seed(0)} if name in ("ancestral", "ddim") else {} for _ in range(2)]
+    expected = last(SAMPLERS[name](Exact(mixture, LinearBeta()), x, uniform_times(4), **options[0]))
+    with torch.inference_mode():
+        assert torch.equal(last(SAMPLERS[name](Exact(mixture, LinearBeta()), x, uniform_times(4), **options[1])), expected)

@@ -105,6 +105,19 @@ def test_rates_are_the_slopes(schedule):
         torch.testing.assert_close(rate[:, 0], (curve(t + h) - curve(t - h)) / (2 * h), rtol=1e-6, atol=1e-7)
 
 
+def test_rates_are_the_same_in_inference_mode(schedule):
+    x, t = torch.ones(2, 1), torch.tensor([0.25, 0.75])
+    expected = schedule.rates(t, x)
+    with torch.inference_mode():
+        for t_ in (t, t.clone()):  # the second is an inference tensor itself
+            assert all(torch.equal(a, b) for a, b in zip(schedule.rates(t_, x), expected, strict=True))
+
+
+def test_one_sample_at_many_times(schedule):
+    x, t = torch.ones(1, 4), torch.tensor([0.1, 0.5, 0.9])
+    assert torch.equal(schedule.marginal(x, t).mean, schedule.marginal(x.expand(3, 4), t).mean)
+
+
 def test_any_variance_preserving_schedule_gives_its_betas_back():
     for q in TABLES:
         torch.testing.assert_close(Discrete(q.betas(q.timesteps).tolist()).betas(), q.betas())
@@ -288,7 +301,14 @@ def test_uniform_and_log_snr_grids():
     [
         (lambda: Discrete((0.1, 1.0)), "beta at timestep 2 is 1: each must lie strictly between 0 and 1"),
         (lambda: Discrete((0.0, 0.5)), "beta at timestep 1 is 0"),
-        (lambda: Discrete(()), "beta at timestep 1 is missing"),
+        (lambda: Discrete(()), "timesteps=0: take a whole number of at least 1"),
+        (lambda: LinearBeta(-1), "timesteps=-1: take a whole number"),
+        (lambda: LinearBeta(2.5), "timesteps=2.5: take a whole number"),
+        (lambda: CosineBeta(0), "timesteps=0: take a whole number"),
+        (lambda: Cosine().betas(0), "timesteps=0: take a whole number"),
+        (lambda: Cosine(s=-1.0), "s=-1.0 must be at least 0"),
+        (lambda: CosineBeta(s=-0.5), "s=-0.5 must be at least 0"),
+        (lambda: Flow().pair(torch.rand(3), torch.ones(2, 4)), r"t has shape \(3,\) for a batch of 2: give one time"),
         (lambda: Discrete((0.5, float("nan"))), "beta at timestep 2 is nan"),
         (lambda: LinearBeta(end=1.5), "strictly between 0 and 1"),
         (lambda: LinearBeta().alpha(1.2), r"t=1.2 is outside \[0, 1\]: timestep i of T is t = i / T"),
@@ -300,9 +320,10 @@ def test_uniform_and_log_snr_grids():
         (lambda: check_times([1.0, 0.5, 0.5]), r"times must fall strictly: times\[2\]=0.5 follows 0.5"),
         (lambda: check_times([1.0]), "at least 2"),
         (lambda: check_times([1.5, 0.0]), "t=1.5 is outside"),
+        (lambda: check_times([1 + 1e-9, 0.0]), "t=1 is outside"),  # in float64, as schedules see it
         (lambda: timesteps(1000, 1001), "steps=1001 is more than the table's 1000 timesteps"),
         (lambda: timesteps(1000, 10, "log"), "spacing='log' is none of"),
-        (lambda: uniform_times(0), "steps=0: take at least 1"),
+        (lambda: uniform_times(0), "steps=0: take a whole number of at least 1"),
         (lambda: Karras(sigma_min=1.0, sigma_max=0.5), "0 < sigma_min < sigma_max"),
     ],
 )
