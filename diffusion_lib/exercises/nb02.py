@@ -67,6 +67,10 @@ _JUMP = Exercise(
             lambda x0, i, noise, ab: x0 + (1 - ab[i]).sqrt() * noise,
             "The noise is right but the signal never shrinks, so the variance grows beyond 1.",
         ),
+        Mistake(
+            lambda x0, i, noise, ab: ab[i].sqrt() * x0 - (1 - ab[i]).sqrt() * noise,
+            "Both factors are right, but you took the noise away. It is added.",
+        ),
     ),
     hints=(
         "x_i is a share of the picture plus a share of the noise. Which two numbers multiply them, and "
@@ -204,8 +208,18 @@ _FURTHER = Exercise(
         ),
         Mistake(
             lambda x, s, t, noise, ab: (ab[s] / ab[t]).sqrt() * x + (1 - ab[s] / ab[t]).sqrt() * noise,
-            "The ratio is upside down: alpha_bar falls, so alpha_bar[s] / alpha_bar[t] is above 1 and its "
-            "noise variance negative.",
+            "You take the root of a negative number. alpha_bar falls, so alpha_bar[t] - alpha_bar[s] is below 0 and "
+            "alpha_bar[s] / alpha_bar[t] above 1; what the steps keep is a share between 0 and 1.",
+        ),
+        Mistake(
+            lambda x, s, t, noise, ab: (ab[t] * ab[s]).sqrt() * x + (1 - ab[t] * ab[s]).sqrt() * noise,
+            "You multiplied two products: the first s steps are in both of them. Those are taken already, so they "
+            "must go, not count twice.",
+        ),
+        Mistake(
+            lambda x, s, t, noise, ab: jump_to(x, 0, noise, ab[s + 1 : t + 1].prod().reshape(1)),
+            "You multiplied entries of alpha_bar. Each is a product already, of all steps up to its own; you want "
+            "the factors of the steps from s to t.",
         ),
         Mistake(
             lambda x, s, t, noise, ab: x + (1 - ab[t] / ab[s]).sqrt() * noise,
@@ -274,6 +288,11 @@ _POSTERIOR = Exercise(
         Mistake(
             _posterior_with(lambda x, x0, k, b, a: b.sqrt() * x0 + 0 * x),
             "Mean: that is q(x_{i-1} | x_0), which knows nothing of x_i.",
+        ),
+        Mistake(
+            _posterior_with(lambda x, x0, k, b, a: (b * (1 - k) * x0 + k * (1 - b) * x) / (1 - a)),
+            "Mean: alpha_bar[i - 1] and what the step keeps are shares of the variance; x0 and x_i are multiplied "
+            "by their roots.",
         ),
         Mistake(
             _posterior_with(var=lambda x, x0, k, b, a: 1 - k),
