@@ -188,7 +188,7 @@ def _slim(entry: dict) -> dict:
             "buffers": entry.get("buffers", [])}
 
 
-def _fits(state: dict, roots: dict[str, dict], room: int) -> set[str]:
+def _fits(state: dict, room: int) -> set[str]:
     """Models to leave out, the largest first, until what stays fits into `room` bytes of JSON."""
     sizes = {key: len(json.dumps(entry)) for key, entry in state.items()}
     left_out: set[str] = set()
@@ -219,7 +219,7 @@ def page_of(notebook: dict, name: str, *, most_bytes: int = MOST_BYTES) -> str:
                 roots[view["model_id"]] = output
     needed = {key: _slim(entry) for key, entry in _reachable(state, list(roots)).items()}
     bare = _render(notebook, name, {}, HTMLExporter, DictLoader)
-    left_out = _fits(needed, roots, most_bytes - len(bare.encode()) - 100_000)
+    left_out = _fits(needed, most_bytes - len(bare.encode()) - 100_000)
     if not left_out:
         return _render(notebook, name, needed, HTMLExporter, DictLoader)
     for key, output in roots.items():
@@ -253,18 +253,16 @@ def _inline(text: str) -> str:
 
 def _script(state: dict) -> str:
     """The widgets' JavaScript, once each, the saved models, and the call that shows them."""
+    from .widgets.base import source, style
+
     used = {entry["widget"] for entry in state.values()} & set(MODULES)
-    shared = re.sub(r"^export ", "", (WIDGETS / "shared.js").read_text(encoding="utf-8"), flags=re.M)
-    parts = [shared, "const widgets = {};"]
+    parts = [source("shared"), "const widgets = {};"]
     for module in sorted(used):
-        own = (WIDGETS / f"{module}.js").read_text(encoding="utf-8")
-        own = re.sub(r"^import [^;]+ from \"\./shared\.js\";\n", "", own, flags=re.M)
-        parts.append(f"widgets.{module} = (() => {{\n{own.replace('export default ', 'return ')}\n}})();")
+        parts.append(f"widgets.{module} = (() => {{\n{source(module).replace('export default ', 'return ')}\n}})();")
     parts.append("show(JSON.parse(document.getElementById('diffusion-widgets').textContent), widgets);")
     data = json.dumps(state, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    css = (WIDGETS / "shared.css").read_text(encoding="utf-8")
     body = _inline("\n".join(parts))
-    return (f"<style>{css}</style>\n<script type=\"application/json\" id=\"diffusion-widgets\">{data}</script>\n"
+    return (f"<style>{style()}</style>\n<script type=\"application/json\" id=\"diffusion-widgets\">{data}</script>\n"
             f"<script>(() => {{\n{body}\n}})();</script>\n")
 
 

@@ -7,13 +7,14 @@ result. With x̂_0, ε̂ the denoiser's answer at x_t, one step is
     \text{ancestral}&: x_s \sim q(x_s \mid x_t, \hat x_0) \\
     \text{ddim}&: x_s = \alpha_s\hat x_0 + \sqrt{\sigma_s^2 - \eta^2 v}\;\hat\varepsilon + \eta\sqrt{v}\,z \\
     \text{euler}&: x_s = x_t + (s - t)(\alpha_t'\hat x_0 + \sigma_t'\hat\varepsilon) \\
-    \text{heun}&: \tfrac{x_s}{u_s} = \tfrac{x_t}{u_t} + \bigl(\tfrac{\alpha_s}{u_s} - \tfrac{\alpha_t}{u_t}\bigr)\bar x_0
-        + \bigl(\tfrac{\sigma_s}{u_s} - \tfrac{\sigma_t}{u_t}\bigr)\bar\varepsilon \\
+    \text{heun}&: \tfrac{x_s}{u_s} = \tfrac{x_t}{u_t} + \Delta\tfrac{\alpha}{u}\,\bar x_0
+        + \Delta\tfrac{\sigma}{u}\,\bar\varepsilon \\
     \text{dpmpp\_2m}&: x_s = \tfrac{\sigma_s}{\sigma_t}x_t - \alpha_s(e^{-h} - 1)\,\tilde x_0
 
 v is the posterior's variance, z fresh noise, h the step in log(alpha/sigma), and x̃_0 extrapolates the last two
-estimates. u is alpha + sigma, and bars are means of the answers at both ends of the step. ddim and euler are of first order in the step, heun and dpmpp_2m of second. On one log-SNR grid all but euler
-give the same samples on every schedule: only sigma/alpha matters. Taught in notebooks 06 and 07.
+estimates. For heun, u = alpha + sigma, Δ is the change from t to s, and bars are means of the answers at both ends.
+ddim and euler are of first order in the step, heun and dpmpp_2m of second. On one log-SNR grid all but euler give the
+same samples on every schedule: only sigma/alpha matters. Taught in notebooks 06 and 07.
 
 Sources: Ho et al. 2020, algorithm 2; Song et al. 2021 (DDIM), equation 12; Song et al. 2021 (SDE), the probability-flow
 ODE; Karras et al. 2022, algorithm 1; Lu et al. 2022 (DPM-Solver++), algorithm 2.

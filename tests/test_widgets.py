@@ -160,6 +160,25 @@ def test_update_keeps_the_place_in_time():
     assert (widget.t, widget.index) == (0.25, 75)
 
 
+@pytest.mark.parametrize("kind", ["Frames", "Noising", "Curves", "Points", "histogram", "Gaussians"])
+def test_an_update_that_is_refused_changes_nothing(kind):
+    t, x = np.linspace(0, 1, 11), noise(3, 1, 4, 4)
+    widget, arguments = {
+        "Frames": (widgets.Frames({"x": x}), ({"x": -x},)),
+        "Noising": (widgets.Noising(x, -x, 1 - t, t), ((t, 1 - t),)),
+        "Curves": (widgets.Curves(t, {"y": t}), (t, {"y": 1 - t})),
+        "Points": (widgets.Points(t, noise(11, 5, 2)), (t, noise(11, 5, 2, seed=1))),
+        "histogram": (widgets.Points(t, noise(11, 5)), (t, noise(11, 5, seed=1))),
+        "Gaussians": (widgets.Gaussians(t, (0, 1), (t, 1)), (t, (0, 2), (t, 2))),
+    }[kind]
+    before, still = dict(widget.get_state()), widget.still()
+    with pytest.raises(ValueError, match=r"values\['SNR'\] has 1 entries"):
+        widget.update(*arguments, values={"SNR": [1.0]})
+    assert widget.get_state() == before and widget.still() == still
+    widget.update(*arguments)
+    assert widget.still() != still
+
+
 def test_linked_widgets_start_together():
     a, b = widgets.scrub(steps()), widgets.Curves(np.linspace(0, 1, 11), {"y": np.arange(11.0)})
     widgets.link(a, b)

@@ -20,11 +20,16 @@ from . import cells, stills
 HERE = Path(__file__).parent
 
 
+def source(name: str) -> str:
+    """The JavaScript of one file, without what joins the files: their imports, and the exports of `shared.js`."""
+    text = (HERE / f"{name}.js").read_text(encoding="utf-8")
+    text = re.sub(r'^import [^;]+ from "\./shared\.js";\n', "", text, flags=re.M)
+    return re.sub(r"^export (?!default)", "", text, flags=re.M)
+
+
 def module(name: str) -> str:
     """The ES module of one widget: `shared.js` and its own file, joined into one."""
-    shared = re.sub(r"^export ", "", (HERE / "shared.js").read_text(encoding="utf-8"), flags=re.M)
-    own = (HERE / f"{name}.js").read_text(encoding="utf-8")
-    return shared + re.sub(r"^import .* from \"\./shared\.js\";\n", "", own, flags=re.M | re.S)
+    return source("shared") + source(name)
 
 
 # A browser keeps every module that it ever loaded, and each widget loads its own: so that is this small one, and the
@@ -57,7 +62,7 @@ def array(x: object, *, dtype: type | None = None) -> np.ndarray:
     return np.asarray(x, dtype=dtype)
 
 
-def seconds(times: object, count: int | None = None) -> list[float]:
+def as_times(times: object, count: int | None = None) -> list[float]:
     """Times as a list of floats: at least one, finite, all rising or all falling, as many as there are frames."""
     if times is None:
         times = np.linspace(0.0, 1.0, count) if count != 1 else [0.0]
@@ -141,7 +146,7 @@ def _shrinks(flat: np.ndarray, stride: int) -> float:
 
 
 class Scrubber(anywidget.AnyWidget):
-    """A widget with a place in time. Subclasses call `_replace`, and say what a still of them shows."""
+    """A widget with a place in time. Subclasses have `update`, which calls `_replace`, and say what a still shows."""
 
     _esm = STUB
     _css = style()
@@ -154,12 +159,13 @@ class Scrubber(anywidget.AnyWidget):
     note = traitlets.Unicode("", help="a remark under the widget").tag(sync=True)
     fps = traitlets.Float(0.0, help="frames a second when it starts to play; 0: as fits the number").tag(sync=True)
     loop = traitlets.Bool(True, help="whether playing starts again at the end").tag(sync=True)
+    _values = traitlets.List().tag(sync=True)
     _parts = traitlets.List().tag(sync=True)
     _data = traitlets.Bytes(b"").tag(sync=True)
     _revision = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, axis: str, fps: float, loop: bool) -> None:
+        super().__init__(axis=axis, fps=float(fps), loop=loop)
         self._cell = cells.Made(self)
 
     def __repr__(self) -> str:
@@ -187,9 +193,16 @@ class Scrubber(anywidget.AnyWidget):
         if self.times and int(np.argmin(np.abs(np.array(self.times) - self.t))) != self.index:
             self.t = self.times[self.index]
 
-    def _replace(self, times: list[float], pack: Pack, **traits: object) -> None:
-        """Replace what the browser holds, in one message; the place in time stays where it was, if there was one."""
-        first = self._revision == 0
+    def _replace(
+        self, times: list[float], pack: Pack, strip: object, *, values: dict[str, object] | None, **traits: object
+    ) -> None:
+        """Replace what the browser holds, in one message, and `strip`, of which stills are made.
+
+        The place in time stays where it was, if there was one. Raises ValueError, before anything is replaced, for
+        values that are not one for each time.
+        """
+        traits["_values"] = values_at(values, len(times))
+        self._strip, first = strip, self._revision == 0
         with self.hold_sync():
             with self.hold_trait_notifications():
                 self.times = times

@@ -4,7 +4,7 @@ import numpy as np
 import traitlets
 
 from . import plots, stills
-from .base import Pack, Scrubber, array, checked_names, module, number, seconds, values_at
+from .base import Pack, Scrubber, array, as_times, checked_names, module, number
 
 
 class Curves(Scrubber):
@@ -22,7 +22,6 @@ class Curves(Scrubber):
     _code = traitlets.Unicode(module("curves")).tag(sync=True)
     _plot = traitlets.Dict().tag(sync=True)
     _lines = traitlets.List().tag(sync=True)
-    _values = traitlets.List().tag(sync=True)
 
     def __init__(
         self,
@@ -41,8 +40,7 @@ class Curves(Scrubber):
         fps: float = 0.0,
         loop: bool = True,
     ) -> None:
-        super().__init__()
-        self.axis, self.fps, self.loop = axis, float(fps), loop
+        super().__init__(axis=axis, fps=fps, loop=loop)
         self._options = {"log_x": log_x, "log_y": log_y, "y_label": y_label, "width": width, "height": height}
         self._y_range = y_range
         self.update(times, lines, values=values, alt=alt)
@@ -51,12 +49,12 @@ class Curves(Scrubber):
         self, times: object, lines: dict[str, object], *, values: dict[str, object] | None = None, alt: str = ""
     ) -> None:
         """Show other lines in the same widget, at the same place in time; arguments as for a new one."""
-        times = seconds(times)
+        times = as_times(times)
         checked_names(list(lines), "line")
         log_x, log_y = self._options["log_x"], self._options["log_y"]
         if log_x and min(times) <= 0:
             raise ValueError(f"log_x with times[{times.index(min(times))}]={min(times):g}: leave those out")
-        pack, made, self._strip, notes, extent = Pack(), [], [], [], []
+        pack, made, strip, notes, extent = Pack(), [], [], [], []
         for i, (name, line) in enumerate(lines.items()):
             y, band = line if isinstance(line, tuple) else (line, None)
             y = array(y, dtype=float).reshape(-1)
@@ -73,15 +71,15 @@ class Curves(Scrubber):
                 pack.add(f"band {i}", band)
                 extent += [y - band, y + band]
             made.append({"name": name, "band": band is not None, "dash": list(plots.DASHES[i % len(plots.DASHES)])})
-            self._strip.append((name, y, band))
+            strip.append((name, y, band))
         y_range = self._y_range or plots.limits(np.concatenate(extent), log=log_y)
         if not y_range[0] < y_range[1] or (log_y and y_range[0] <= 0):
             raise ValueError(f"y_range=({y_range[0]:g}, {y_range[1]:g}) is empty, or not positive on a log axis")
         x_range = (times[0], times[-1]) if len(times) > 1 else (times[0] - 0.5, times[0] + 0.5)
         plot = plots.plot(x_range, y_range, x_label=self.axis, **self._options)
         given = f"{', '.join(lines)} over {self.axis}, from {number(times[0])} to {number(times[-1])}."
-        self._replace(times, pack, _plot=plot, _lines=made, _values=values_at(values, len(times)), alt=alt or given,
-                      note="; ".join(notes))
+        self._replace(times, pack, strip, values=values, alt=alt or given, note="; ".join(notes), _plot=plot,
+                      _lines=made)
 
     def still(self) -> bytes:
         """A PNG of all lines over the whole of time, with a legend."""

@@ -11,7 +11,7 @@ import numpy as np
 import traitlets
 
 from . import stills
-from .base import Pack, Scrubber, array, checked_names, module, number, picked, seconds, values_at
+from .base import Pack, Scrubber, array, as_times, checked_names, module, number, picked
 
 MAGENTA = np.array([255, 0, 255], dtype=np.uint8)
 MOST = 64
@@ -83,7 +83,6 @@ class Frames(Scrubber):
 
     _code = traitlets.Unicode(module("frames")).tag(sync=True)
     _tracks = traitlets.List().tag(sync=True)
-    _values = traitlets.List().tag(sync=True)
 
     def __init__(
         self,
@@ -100,10 +99,8 @@ class Frames(Scrubber):
         fps: float = 0.0,
         loop: bool = True,
     ) -> None:
-        super().__init__()
-        self.axis, self.fps, self.loop = axis, float(fps), loop
+        super().__init__(axis=axis, fps=fps, loop=loop)
         self._options = {"ranges": ranges, "captions": captions or {}, "columns": columns, "size": size}
-        self._alt_given = bool(alt)
         self.update(tracks, times=times, values=values, alt=alt)
 
     def update(
@@ -124,7 +121,7 @@ class Frames(Scrubber):
                 raise ValueError(f"track {name!r} has {len(one)} frames and another has {count}: give as many to each")
         if count == 1 and times is not None and len(array(times)) > 1:
             count = len(array(times))
-        times = seconds(times, count)
+        times = as_times(times, count)
         pack, made, strip = Pack(), [], []
         for i, (name, one) in enumerate(frames.items()):
             meta, row = self._add(pack, f"{i}", name, one, count)
@@ -133,12 +130,11 @@ class Frames(Scrubber):
         self._show(pack, made, strip, times, values, alt)
 
     def _show(self, pack: Pack, made: list, strip: list, times: list[float], values: dict | None, alt: str) -> None:
-        self._strip = strip
         names = ", ".join(meta["name"] for meta in made)
         pictures = f"{made[0]['n']} picture{'s' * (made[0]['n'] > 1)}"
         given = (f"{names}: {pictures} at {len(times)} times, "
                  f"from {self.axis} = {number(times[0])} to {number(times[-1])}.")
-        self._replace(times, pack, _tracks=made, _values=values_at(values, len(times)), alt=alt or given)
+        self._replace(times, pack, strip, values=values, alt=alt or given, _tracks=made)
 
     def _range(self, name: str, frames: np.ndarray) -> tuple[float, float]:
         ranges = self._options["ranges"]
@@ -252,7 +248,7 @@ class Noising(Frames):
             raise ValueError(f"x0 has shape {x0.shape} and noise {noise.shape}: they must be alike")
         if len(alpha) != len(sigma):
             raise ValueError(f"{len(alpha)} values of alpha and {len(sigma)} of sigma: give one of each for each time")
-        times = seconds(times, len(alpha))
+        times = as_times(times, len(alpha))
         if x0.ndim not in (2, 3, 4):
             raise ValueError(f"x0 has shape {x0.shape}: give (pictures, channels, height, width)")
         pair = [as_frames(one[(None,) * (5 - one.ndim)], name) for one, name in ((x0, "x0"), (noise, "noise"))]

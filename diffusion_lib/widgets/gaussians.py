@@ -7,7 +7,7 @@ import numpy as np
 import traitlets
 
 from . import plots, stills
-from .base import Pack, Scrubber, array, module, number, picked, seconds, values_at
+from .base import Pack, Scrubber, array, as_times, module, number, picked
 
 
 def kl(mean_p: np.ndarray, var_p: np.ndarray, mean_q: np.ndarray, var_q: np.ndarray) -> np.ndarray:
@@ -60,7 +60,6 @@ class Gaussians(Scrubber):
     _plot = traitlets.Dict().tag(sync=True)
     _names = traitlets.List().tag(sync=True)
     _zoom = traitlets.Bool(False).tag(sync=True)
-    _values = traitlets.List().tag(sync=True)
 
     def __init__(
         self,
@@ -79,8 +78,7 @@ class Gaussians(Scrubber):
         fps: float = 0.0,
         loop: bool = True,
     ) -> None:
-        super().__init__()
-        self.axis, self.fps, self.loop = axis, float(fps), loop
+        super().__init__(axis=axis, fps=fps, loop=loop)
         self._size = {"width": width, "height": height}
         self._titles, self._x_range, self._zooms = tuple(names), x_range, zoom
         self.update(times, first, second, values=values, alt=alt)
@@ -89,7 +87,7 @@ class Gaussians(Scrubber):
         self, times: object, first: object, second: object, *, values: dict[str, object] | None = None, alt: str = ""
     ) -> None:
         """Show two other densities in the same widget, at the same place in time; arguments as for a new one."""
-        times = seconds(times)
+        times = as_times(times)
         (m1, v1), (m2, v2) = (
             _moments(one, len(times), name) for one, name in zip((first, second), self._titles, strict=True))
         ends = np.concatenate([m + side * 3.5 * np.sqrt(v) for m, v in ((m1, v1), (m2, v2)) for side in (-1, 1)])
@@ -99,11 +97,10 @@ class Gaussians(Scrubber):
         pack = Pack()
         for name, part in (("m0", m1), ("v0", v1), ("m1", m2), ("v1", v2), ("kl", found)):
             pack.add(name, part)
-        self._strip = ((m1, v1), (m2, v2), found)
         given = (f"Normal densities {self._titles[0]} and {self._titles[1]}, from {self.axis} = {number(times[0])} to "
                  f"{number(times[-1])}, and their KL.")
-        self._replace(times, pack, _plot=plot, _names=list(self._titles), _zoom=self._zooms,
-                      _values=values_at(values, len(times)), alt=alt or given)
+        self._replace(times, pack, ((m1, v1), (m2, v2), found), values=values, alt=alt or given, _plot=plot,
+                      _names=list(self._titles), _zoom=self._zooms)
 
     def still(self) -> bytes:
         """A PNG of the two densities at up to five times, and their KL."""

@@ -10,7 +10,6 @@ from .stills import COLOURS, DASHES
 __all__ = ["COLOURS", "DASHES", "limits", "plot", "ticks"]
 
 
-
 def ticks(low: float, high: float, *, log: bool = False, most: int = 6) -> list[list]:
     """Round numbers between `low` and `high`, with their labels."""
     if log:

@@ -6,7 +6,7 @@ import numpy as np
 import traitlets
 
 from . import plots, stills
-from .base import Pack, Scrubber, array, module, number, picked, seconds, values_at
+from .base import Pack, Scrubber, array, as_times, module, number, picked
 
 MARKS = 3  # as many clouds as have colours and markers of their own
 
@@ -67,7 +67,6 @@ class Points(Scrubber):
     _plot = traitlets.Dict().tag(sync=True)
     _clouds = traitlets.List().tag(sync=True)
     _scene = traitlets.Dict().tag(sync=True)
-    _values = traitlets.List().tag(sync=True)
 
     def __init__(
         self,
@@ -88,8 +87,7 @@ class Points(Scrubber):
         fps: float = 0.0,
         loop: bool = True,
     ) -> None:
-        super().__init__()
-        self.axis, self.fps, self.loop = axis, float(fps), loop
+        super().__init__(axis=axis, fps=fps, loop=loop)
         self._options = {"bounds": bounds, "bins": bins, "y_max": y_max, "width": width, "height": height}
         self.update(times, clouds, density=density, field=field, paths=paths, values=values, alt=alt)
 
@@ -107,7 +105,7 @@ class Points(Scrubber):
         """Show other points in the same widget, at the same place in time; arguments as for a new one."""
         clouds = _clouds(clouds)
         count, _, dimension = next(iter(clouds.values())).shape
-        times = seconds(times, count)
+        times = as_times(times, count)
         every = np.concatenate([x.reshape(-1) for x in clouds.values()])
         bounds = tuple(map(float, self._options["bounds"] or plots.limits(every, room=0.03)))
         if not bounds[0] < bounds[1]:
@@ -121,20 +119,19 @@ class Points(Scrubber):
             if out:
                 notes.append(f"{name}: {out} points over all times lie beyond "
                              f"{number(bounds[0])} … {number(bounds[1])}")
-        draw = self._histogram if dimension == 1 else self._cloud
         if dimension == 1 and (field is not None or paths):
             raise ValueError("a field and paths need points in two dimensions; these have one")
-        pack, plot, scene = draw(clouds, times, bounds, density, field, paths)
+        pack, strip, plot, scene = (self._histogram(clouds, times, bounds, density) if dimension == 1 else
+                                    self._cloud(clouds, times, bounds, density, field, paths))
         size = next(iter(clouds.values())).shape[1]
         shown = "histogram" if dimension == 1 else "cloud"
         given = (f"{shown} of {size} points ({', '.join(clouds)}), from {self.axis} = {number(times[0])} to "
                  f"{number(times[-1])}.")
-        self._replace(times, pack, _plot=plot, _clouds=list(clouds), _scene=scene, _values=values_at(values, count),
-                      alt=alt or given, note="; ".join(notes))
+        self._replace(times, pack, strip, values=values, alt=alt or given, note="; ".join(notes), _plot=plot,
+                      _clouds=list(clouds), _scene=scene)
 
-    def _histogram(
-        self, clouds: dict, times: list, bounds: tuple, density: object, field: object, paths: object
-    ) -> tuple:
+    def _histogram(self, clouds: dict, times: list, bounds: tuple, density: object) -> tuple:
+        """What is sent, what a still is made of, the plot, and what the browser must know of the scene."""
         bins, pack, top = self._options["bins"], Pack(), 0.0
         edges = np.linspace(*bounds, bins + 1)
         bars = {}
@@ -155,10 +152,11 @@ class Points(Scrubber):
         top = self._options["y_max"] or top * 1.05 or 1.0
         size = {"width": self._options["width"] or 400, "height": self._options["height"] or 240}
         plot = plots.plot(bounds, (0.0, top), x_label="x", y_label="density", **size)
-        self._strip = {"bars": bars, "edges": edges, "density": exact}
-        return pack, plot, {"bins": bins, "density": exact is not None, "one": one, "flat": True}
+        strip = {"bars": bars, "edges": edges, "density": exact}
+        return pack, strip, plot, {"bins": bins, "density": exact is not None, "one": one, "flat": True}
 
     def _cloud(self, clouds: dict, times: list, bounds: tuple, density: object, field: object, paths: object) -> tuple:
+        """The same for points in two dimensions."""
         pack = Pack()
         for i, x in enumerate(clouds.values()):
             pack.add(f"points {i}", x)
@@ -183,8 +181,8 @@ class Points(Scrubber):
         side = self._options["width"] or 360
         plot = plots.plot(bounds, bounds, width=side, height=self._options["height"] or side - 18)
         plot |= {"bottom": 26, "left": 44}
-        self._strip = {"clouds": list(clouds.values()), "density": levels, "field": arrows, "paths": paths}
-        return pack, plot, scene
+        strip = {"clouds": list(clouds.values()), "density": levels, "field": arrows, "paths": paths}
+        return pack, strip, plot, scene
 
     def still(self) -> bytes:
         """A PNG of up to five times, first to last."""

@@ -154,6 +154,7 @@ class Plot:
         self.draw = ImageDraw.Draw(self.sheet, "RGBA")
         self.box = (plot["left"] * z, plot["top"] * z, (plot["width"] - plot["right"]) * z,
                     (plot["height"] - plot["bottom"]) * z)
+        self.foot: Image.Image | None = None
 
     def place(self, x: object, y: object) -> tuple[np.ndarray, np.ndarray]:
         """Values to pixels of the large sheet."""
@@ -280,5 +281,4 @@ class Plot:
         """The plot at its own size, with its legend if it has one."""
         size = (self.sheet.width // self.ZOOM, self.sheet.height // self.ZOOM)
         whole = self.sheet.resize(size, Image.LANCZOS)
-        foot = getattr(self, "foot", None)
-        return stack([whole, foot], down=True) if foot else whole
+        return stack([whole, self.foot], down=True) if self.foot else whole
