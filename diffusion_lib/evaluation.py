@@ -1,6 +1,6 @@
 """How good are the samples? Numbers with error bars, next to what real data would score.
 
-Frechet distance (Dowson and Landau 1982; Heusel et al. 2017, eq. 6): fit a Gaussian to the features of each set,
+Fréchet distance (Dowson and Landau 1982; Heusel et al. 2017, eq. 6): fit a Gaussian to the features of each set,
 
     d = |m_a - m_b|² + tr(C_a + C_b - 2 (C_a^1/2 C_b C_a^1/2)^1/2),
 
@@ -12,7 +12,7 @@ the same n, is what a perfect model would score.
 Sliced Wasserstein (Rabin et al. 2011): along a direction u, the best way to move one set of numbers onto another is in
 sorted order; SW_p^p = E_u integral_0^1 |F_a^-1(q) - F_b^-1(q)|^p dq, u uniform on the unit sphere.
 
-Precision and recall (Kynkaanniemi et al. 2019, eq. 1 and 2): a set's manifold is the union of balls about its points,
+Precision and recall (Kynkäänniemi et al. 2019, eq. 1 and 2): a set's manifold is the union of balls about its points,
 each reaching its k-th nearest neighbour in the set. Precision is the share of samples in the data's manifold
 (fidelity), recall the share of data in the samples' (diversity).
 
@@ -22,6 +22,7 @@ Error bars of statistics come from the bootstrap (Efron 1979). Taught in noteboo
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,7 +47,8 @@ class Estimate:
     spread: float
 
     def __str__(self):
-        digits = 2 if self.spread == 0 else max(0, 1 - int(f"{self.spread:e}".split("e")[1]))
+        unknown = self.spread == 0 or not math.isfinite(self.spread)
+        digits = 2 if unknown else max(0, 1 - int(f"{self.spread:e}".split("e")[1]))
         return f"{self.value:.{digits}f} ± {self.spread:.{digits}f}"
 
 
@@ -250,7 +252,8 @@ def real_floor(
     disjoint random subsets of n and of `against` (default n) rows. Notebook 11.
 
     `real` is a data set, pictures (N, C, H, W), or features (N, D) with classifier=None. A model that is as good
-    as the data scores this, not 0. Raises ValueError if there are not enough rows for both subsets.
+    as the data scores this, not 0. Raises ValueError if there are not enough rows for both subsets, or for fewer than
+    two repeats.
     """
     x = real.x if isinstance(real, Dataset) else real
     m = n if against is None else against
@@ -259,21 +262,23 @@ def real_floor(
             f"n={n} and against={m} need {max(n + m, 4)} different real rows, there are {len(x)}: "
             f"use n={max(2, min(n, len(x) // 2))} or more data"
         )
+    _check_repeats(repeats)
     x = x if classifier is None else features(x, classifier)
     generator = torch.Generator().manual_seed(seed)
-    found = []
-    for _ in range(repeats):
+    found = torch.empty(repeats, dtype=torch.float64)
+    for i in range(repeats):
         rows = torch.randperm(len(x), generator=generator)
-        found.append(frechet_distance(x[rows[:n]], x[rows[n : n + m]]))
-    found = torch.tensor(found, dtype=torch.float64)
-    return Estimate(float(found.mean()), float(found.std()) if repeats > 1 else 0.0)
+        found[i] = frechet_distance(x[rows[:n]], x[rows[n : n + m]])
+    return Estimate(float(found.mean()), float(found.std()))
 
 
 def bootstrap(statistic: Callable[..., float], *samples: Tensor, repeats: int = 50, seed: int = 0) -> Estimate:
     """statistic(*samples), and its spread when every sample (N, …) is drawn again from its own rows. Notebook 11.
 
-    Rows drawn twice raise a Frechet distance, so the mean over the draws is not used.
+    Rows drawn twice raise a Frechet distance, so the mean over the draws is not used. Raises ValueError for fewer than
+    two repeats.
     """
+    _check_repeats(repeats)
     generator = torch.Generator().manual_seed(seed)
     again = [
         statistic(*(s[torch.randint(len(s), (len(s),), generator=generator)] for s in samples)) for _ in range(repeats)
@@ -361,6 +366,11 @@ def _inside(points: Tensor, others: Tensor, k: int, batch: int = 256) -> float:
 
 def _exact(a: Tensor, b: Tensor) -> Tensor:
     return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _check_repeats(repeats: int) -> None:
+    if repeats < 2:
+        raise ValueError(f"repeats={repeats}: a spread needs at least 2 draws")
 
 
 def _covariance(x: Tensor) -> Tensor:

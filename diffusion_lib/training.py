@@ -7,7 +7,7 @@ r"""Training: minimise the mean squared error over data, times and noise, in one
 (Ho et al. 2020, algorithm 1, for any target). Around that one line stand the usual aids, each a few words long:
 
 * *stratified times*: t_i = (i + u_i) / B, one in each of B equal slices of [0, 1], so that every batch sees all of them
-  (Kingma et al. 2021, appendix I.1, use one u for all);
+  (the "low-discrepancy sampler" of Kingma et al. 2021 uses one u for all);
 * *label dropout*: some labels become "no label", so one network learns both halves of guidance (Ho & Salimans 2022);
 * the learning rate rises over ``warmup`` steps and falls along half a cosine to 0 (Loshchilov & Hutter 2017);
 * the gradient's norm is clipped;
@@ -134,6 +134,8 @@ def train(
         OSError: the folder cannot be written.
     """
     recipe = Recipe(steps, batch, lr, warmup, decay, ema, clip, label_dropout, stratified, weight, seed, precision)
+    if every < 1:
+        raise ValueError(f"every={every} must be at least 1: the steps between two checkpoints")
     return _train(denoiser, data, recipe, folder, every, progress)  # so that bad options are refused before the loop
 
 
@@ -209,12 +211,13 @@ def draw(x: Tensor, labels: Tensor | None, recipe: Recipe, step: int) -> tuple[T
     """One step's batch, a function of (seed, step): x0 (B, …), t (B,) in float64, noise (B, …), labels (B,) or None."""
     generator = torch.Generator().manual_seed(stable_hash(recipe.seed, step))
     rows = torch.randint(len(x), (recipe.batch,), generator=generator)
+    x0 = x[rows]
     t = torch.rand(recipe.batch, generator=generator, dtype=torch.float64)
     if recipe.stratified:
         t = (torch.arange(recipe.batch) + t) / recipe.batch
-    noise = torch.randn(x[rows].shape, generator=generator)
+    noise = torch.randn(x0.shape, generator=generator)
     dropped = torch.rand(recipe.batch, generator=generator) < recipe.label_dropout
-    return x[rows], t, noise, None if labels is None else labels[rows].masked_fill(dropped, NO_LABEL)
+    return x0, t, noise, None if labels is None else labels[rows].masked_fill(dropped, NO_LABEL)
 
 
 def stable_hash(*numbers: int) -> int:
@@ -255,7 +258,7 @@ def examples(data: Dataset | Tensor, net: nn.Module) -> tuple[Tensor, Tensor | N
 def data_info(data: Dataset | Tensor) -> dict:
     """What a file says of the data: enough to shape samples, and to notice other data (a digest of every number)."""
     x = data if isinstance(data, Tensor) else data.x
-    digest = hashlib.blake2b(x.detach().cpu().contiguous().numpy(), digest_size=8).hexdigest()
+    digest = hashlib.blake2b(x.detach().float().cpu().contiguous().numpy(), digest_size=8).hexdigest()
     known = {"name": "tensor", "classes": [], "shape": list(x.shape[1:]), "count": len(x), "digest": digest}
     return known if isinstance(data, Tensor) else {**known, "name": data.name, "classes": list(data.classes)}
 

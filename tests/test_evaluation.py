@@ -127,9 +127,18 @@ def test_bootstrap_spread_of_a_mean_is_its_standard_error():
     assert found.spread == pytest.approx(exact, rel=4 / math.sqrt(2 * 400))         # 4 standard errors of a spread
 
 
+def test_a_spread_needs_two_draws():
+    x = normal(20, 2)
+    with pytest.raises(ValueError, match="repeats=1: a spread needs at least 2 draws"):
+        bootstrap(lambda v: float(v.mean()), x, repeats=1)
+    with pytest.raises(ValueError, match="repeats=1: a spread needs at least 2 draws"):
+        real_floor(x, 5, None, repeats=1)
+
+
 def test_estimates_print_two_digits_of_their_spread():
     assert str(Estimate(12.3456, 0.0789)) == "12.346 ± 0.079"
     assert str(Estimate(1234.5, 67.8)) == "1234 ± 68"
+    assert str(Estimate(1.5, math.nan)) == "1.50 ± nan" and str(Estimate(1.5, 0.0)) == "1.50 ± 0.00"
     assert eval(repr(Estimate(1.0, 0.5))) == Estimate(1.0, 0.5)
 
 

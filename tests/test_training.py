@@ -377,7 +377,7 @@ def test_an_infinite_gradient_stops_too():
     ({"batch": 0}, "batch=0 must be"), ({"warmup": -1}, "warmup=-1 must be"), ({"seed": -1}, "seed=-1 must be"),
     ({"lr": 0.0}, "lr=0.0 must be above 0"), ({"clip": math.inf}, "clip=inf must be above 0 and finite"),
     ({"ema": 1.0}, r"ema=1.0 is outside \[0, 1\)"), ({"label_dropout": 1.1}, r"label_dropout=1.1 is outside"),
-    ({"decay": "linear"}, "decay='linear' is none of 'cosine', 'none'"),
+    ({"decay": "linear"}, "decay='linear' is none of 'cosine', 'none'"), ({"every": 0}, "every=0 must be at least 1"),
     ({"precision": "half"}, "precision='half' is none of 'auto', 'float32', 'bfloat16'"),
 ])  # fmt: skip
 def test_bad_options_are_refused_before_the_loop_starts(options, message):
@@ -388,6 +388,14 @@ def test_bad_options_are_refused_before_the_loop_starts(options, message):
 def test_labels_that_the_network_does_not_know_are_refused():
     with pytest.raises(ValueError, match="the network knows 0 to 1"):
         run(fresh(classes=2), steps=20, batch=64)
+
+
+def test_a_tensor_of_another_dtype_is_data_too(tmp_path):
+    """Computed, and told from other data, as the float32 numbers that it is."""
+    points = POINTS.x.bfloat16()
+    (half,), (whole,) = (run(data=x, steps=1, folder=tmp_path / str(x.dtype)) for x in (points, points.float()))
+    assert half.loss == whole.loss
+    assert training.data_info(points)["digest"] == training.data_info(points.float())["digest"]
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_the_first_step(tmp_path):
