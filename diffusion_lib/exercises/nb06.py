@@ -4,6 +4,8 @@
 Song, Meng and Ermon 2021; 6.4 is Shoemake 1985.
 """
 
+import math
+
 import torch
 
 from diffusion_lib.exercises.engine import Exercise, Mistake, Property
@@ -88,6 +90,10 @@ _ANCESTRAL = Exercise(
                 mean=lambda x, x0, k, b, a: (x - (1 - k) * (x - a.sqrt() * x0) / (1 - a).sqrt()) / k.sqrt()
             ),
             "In Ho et al.'s form of the mean, eps is multiplied by beta / sqrt(1 - alpha_bar[i]): the root is missing.",
+        ),
+        Mistake(
+            _ancestral_with(lambda x, x0, k, b, a: (b.sqrt() * (1 - k) * x + k.sqrt() * (1 - b) * x0) / (1 - a)),
+            "In the mean, x_i and x0 have changed places: at i = 1 all the weight must be on x0.",
         ),
         Mistake(
             _ancestral_with(mean=lambda x, x0, k, b, a: x0 + 0 * x),
@@ -221,6 +227,11 @@ def _eta_with(factors):
     return answer
 
 
+def _eta_as_share(x_t, x0, s, t, eta, noise, alpha_bar):
+    eps = (x_t - alpha_bar[t].sqrt() * x0) / (1 - alpha_bar[t]).sqrt()
+    return alpha_bar[s].sqrt() * x0 + (1 - alpha_bar[s]).sqrt() * ((1 - eta**2) ** 0.5 * eps + eta * noise)
+
+
 def _eta_inputs(generator):
     alpha_bar, x0 = random_alpha_bar(generator), pictures(generator)
     last = len(alpha_bar) - 1
@@ -276,6 +287,14 @@ _ETA = Exercise(
             lambda x, x0, s, t, eta, e, ab: _generalised(x, x0, s, t, e, ab, eta**2 * (1 - ab[t] / ab[s])),
             "You used the variance of the step forward; going back it is smaller by (1 - alpha_bar[s]) / "
             "(1 - alpha_bar[t]).",
+        ),
+        Mistake(
+            _eta_as_share,
+            "You made eta the share of new noise in all noise. At eta = 1 the ancestral step still keeps some old noise.",
+        ),
+        Mistake(
+            lambda x, x0, s, t, eta, e, ab: ddim_eta(x, x0, s, t, eta, e, ab) + (1 - ab[s].sqrt()) * x0,
+            "The noise is right; the picture at s is shrunk by sqrt(alpha_bar[s]).",
         ),
         Mistake(
             lambda x, x0, s, t, eta, e, ab: ddim_eta(x, x0, t - 1, t, eta, e, ab),
@@ -370,6 +389,10 @@ _SLERP = Exercise(
                 ((1 - w) * (c := ((a * b).sum() / (a.norm() * b.norm())).acos())).cos() * a + (w * c).cos() * b
             ),
             "You mixed with cosines; slerp has sines, over the sine of the whole angle.",
+        ),
+        Mistake(
+            lambda a, b, w: math.cos(w * math.pi / 2) * a + math.sin(w * math.pi / 2) * b,
+            "You took the angle for 90 degrees. Long noise comes close to that; measure it for this a and b.",
         ),
         Mistake(
             lambda a, b, w: (1 - w) ** 0.5 * a + w**0.5 * b,
