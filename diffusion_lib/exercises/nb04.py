@@ -20,11 +20,12 @@ def x0_from_eps(x_t, eps, alpha, sigma):
 
 
 def _eps_inputs(generator):
-    def level():
-        return 0.2 + torch.rand(3, 1, 1, 1, generator=generator)
+    def level(width):
+        return 0.2 + width * torch.rand(3, 1, 1, 1, generator=generator)
 
     x0 = pictures(generator)
-    eps, alpha, sigma = torch.randn(x0.shape, generator=generator), level(), level()
+    eps = torch.randn(x0.shape, generator=generator)
+    alpha, sigma = level(0.75), level(1.0)  # alpha below 1, so that sqrt(1 - alpha²) is a number and gets its sentence
     return alpha * x0 + sigma * eps, eps, alpha, sigma
 
 
@@ -53,11 +54,15 @@ _FROM_EPS = Exercise(
             "sigma is a standard deviation already; you squared it.",
         ),
         Mistake(
+            lambda x, e, a, s: (x - s.square() * e) / a.square(),
+            "alpha and sigma are what multiplies, standard deviations already; you squared both.",
+        ),
+        Mistake(
             lambda x, e, a, s: (x - s.sqrt() * e) / a.sqrt(),
             "You took square roots, but alpha and sigma are standard deviations already (alpha = sqrt(alpha_bar)).",
         ),
         Mistake(
-            lambda x, e, a, s: (x - (1 - a.square()).clamp_min(0).sqrt() * e) / a,
+            lambda x, e, a, s: (x - (1 - a.square()).sqrt() * e) / a,
             "You used sqrt(1 - alpha²) for sigma. Not every schedule keeps the variance at 1: use the "
             "sigma you are given.",
         ),
