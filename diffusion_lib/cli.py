@@ -212,8 +212,8 @@ def evaluate(options: argparse.Namespace) -> None:
         raise ValueError(f"{name} has examples of shape {real.shape}, the model makes {tuple(made.data['shape'])}")
     n, against = options.samples, min(len(train), 5000)
     both = torch.cat([train.x[:against], test.x])
-    if not 2 <= n <= len(both) - against:
-        raise ValueError(f"--samples {n}: compare 2 to {len(both) - against}, as many as there are real ones")
+    if not 2 <= n <= len(test):
+        raise ValueError(f"--samples {n}: compare 2 to {len(test)}, as many as there are real ones to test with")
     cond = test.labels[:n] if denoiser.net.config.get("classes") else None  # in the proportions of the data
     samples = draw(denoiser, made.data, options, cond)
     if real.is_images:

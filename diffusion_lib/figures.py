@@ -133,7 +133,7 @@ def film_strip(steps: Sequence[Step] | Mapping[str, Sequence[Tensor]], *, times:
                            height=len(steps) * (width / len(chosen) * tall) + 0.4 + (0.3 if title else 0))
     figure.set_layout_engine("compressed", w_pad=0.02, h_pad=0.03, wspace=0.01, hspace=0.01)
     for row, (name, strip) in enumerate(steps.items()):
-        limit = max(float(torch.nan_to_num(strip[i]).abs().max()) for i in chosen) if first.ndim == 2 else 1.0
+        limit = reach(torch.cat([strip[i].flatten() for i in chosen])) if first.ndim == 2 else 1.0
         for column, i in enumerate(chosen):
             axes, frame = every[row * len(chosen) + column], strip[i].detach().cpu()
             if frame.ndim == 4:
@@ -160,6 +160,12 @@ def film_strip(steps: Sequence[Step] | Mapping[str, Sequence[Tensor]], *, times:
 
 def numbers(values: Tensor | Sequence[float]) -> np.ndarray:
     return torch.as_tensor(values).detach().cpu().double().numpy()
+
+
+def reach(x: Tensor) -> float:
+    """The largest size of the finite values of x, any shape; 1 if there are none, or only zeros."""
+    sizes = x[x.isfinite()].abs()
+    return (float(sizes.max()) if len(sizes) else 0.0) or 1.0
 
 
 def curves(x: Tensor | Sequence[float], lines: Mapping[str, Tensor | Sequence[float]], *,
@@ -204,8 +210,7 @@ def cloud(points: Tensor, *, labels: Tensor | None = None, density: Callable[[Te
     points = points.detach().cpu().double()
     fine = points.isfinite().all(dim=1)
     if limits is None:
-        reach = 1.1 * float(points[fine].abs().max()) if fine.any() else 1.0
-        limits = (-reach, reach)
+        limits = (-1.1 * reach(points[fine]), 1.1 * reach(points[fine]))
     if axes is None:
         _, (axes,) = panels(width=4.2, height=4.2)
     groups = [(None, fine)] if labels is None else [(int(v), fine & (labels.cpu() == v)) for v in labels.cpu().unique()]

@@ -215,7 +215,8 @@ def test_bad_models_and_sampling_options(capsys, trained, tmp_path):
     assert "--label '9' is none of A, B, C, D" in refused(capsys, "sample", model, "--label", "9", *out)
     assert "steps=0: take a whole number of at least 1" in refused(capsys, "sample", model, "--sampler-steps", "0", *out)
     assert "cannot write here" in refused(capsys, "sample", model, "--out", model / "x.png")
-    assert "--samples 100000: compare 2 to" in refused(capsys, "evaluate", model, "--samples", "100000")
+    for count in ("1", "12000"):  # there are 10000 points to test with, each with its label
+        assert f"--samples {count}: compare 2 to 10000" in refused(capsys, "evaluate", model, "--samples", count)
     assert "shape (1, 8, 8), the model makes (2,)" in refused(capsys, "evaluate", model, "--data", "digits")
 
 

@@ -809,6 +809,14 @@ def test_assignment_needs_the_solution():
         assignment.assignment(json.loads(nbformat.writes(notebook)))
 
 
+def test_assignment_needs_the_check():
+    notebook = small_notebook()
+    for cell in notebook.cells:
+        cell.source = cell.source.replace('check("2.1"', 'print("2.1"')
+    with pytest.raises(ValueError, match="ends with its check, this one does not: 'def "):
+        assignment.assignment(json.loads(nbformat.writes(notebook)))
+
+
 def test_nbgrader_gives_points_for_right_answers_only(tmp_path, monkeypatch):
     """A whole course: one student solves the exercise, one hands in the stub."""
     pytest.importorskip("nbgrader")

@@ -78,6 +78,17 @@ def test_film_strip_shows_first_last_and_both_tracks(shape):
         assert figure.axes[11].collections[0].get_offsets()[0].tolist() == [-1, -1]
 
 
+@pytest.mark.parametrize("dimension", [1, 2])
+def test_limits_hold_the_finite_points_and_zeros_have_some(dimension):
+    x = torch.tensor([[-2.0], [0.5], [math.inf], [math.nan]]).expand(4, dimension)
+    for points, far in ((x, 2.0), (torch.zeros(4, dimension), 1.0)):
+        figure = figures.film_strip([Step(1.0, points, points)])
+        low, high = figure.axes[0].get_xlim()
+        assert low <= -far and far <= high < 1.2 * far
+    if dimension == 2:
+        assert figures.cloud(torch.zeros(4, 2)).axes[0].get_xlim() == (-1.1, 1.1)
+
+
 def test_film_strip_takes_named_strips_and_refuses_empty_ones():
     strips = {"noise": torch.zeros(3, 1, 1, 8, 8), "picture": torch.ones(3, 1, 1, 8, 8)}
     figure = figures.film_strip(strips, times=[1, 0.5, 0], frames=8)

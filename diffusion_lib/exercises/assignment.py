@@ -13,7 +13,7 @@ Notebook = dict[str, Any]  # a notebook in nbformat 4, as json.load gives it
 
 
 def assignment(notebook: Notebook) -> Notebook:
-    """The notebook as nbgrader's source version; raises `ValueError` where an exercise has no solution cell."""
+    """The notebook as nbgrader's source version; raises `ValueError` where a solution cell or a check is missing."""
     cells, solutions = [], {}
     for cell in notebook["cells"]:
         if _tagged(cell, "solution"):
@@ -45,8 +45,10 @@ def _source(cell: dict) -> str:
 
 def _split(source: str) -> tuple[str, str]:
     """The stub's definition, and the line that checks it."""
-    stub, check = re.fullmatch(r"(.*?)\n+(check\(.*\))\s*", source, re.DOTALL).groups()
-    return stub, check
+    parts = re.fullmatch(r"(.*?)\n+(check\(.*\))\s*", source, re.DOTALL)
+    if parts is None:
+        raise ValueError(f"a cell tagged 'exercise' ends with its check, this one does not: {source[:60]!r}")
+    return parts[1], parts[2]
 
 
 def _with_solution(stub: str, solution: str) -> str:

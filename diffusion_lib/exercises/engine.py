@@ -226,12 +226,8 @@ def _copy(part: Any) -> Any:
         part = part.detach().cpu()
         return part.double() if part.dtype == torch.float32 else part.clone()
     if isinstance(part, numbers.Real) and not isinstance(part, bool):
-        return torch.tensor(float(part), dtype=torch.float64) if _is_number(part) else part
+        return torch.tensor(float(part), dtype=torch.float64)
     return part
-
-
-def _is_number(part: Any) -> bool:
-    return isinstance(part, numbers.Real) and not isinstance(part, bool)
 
 
 def agree(exercise: Exercise, ours: tuple, theirs: tuple, times: float = 1.0) -> bool:
