@@ -9,6 +9,9 @@ import torch
 from diffusion_lib.exercises.engine import Exercise, Mistake, Property
 from diffusion_lib.exercises.inputs import pictures, random_alpha_bar, some_step
 
+_ONE = torch.ones(1, dtype=torch.float64)
+_BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)  # the notebook's own table
+
 # ---------------------------------------------------------------- 2.1
 
 
@@ -70,6 +73,10 @@ _JUMP = Exercise(
         Mistake(
             lambda x0, i, noise, ab: ab[i].sqrt() * x0 - (1 - ab[i]).sqrt() * noise,
             "Both factors are right, but you took the noise away. It is added.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: jump_to(x0, i, noise, torch.cat([_ONE, torch.cumprod(1 - _BETAS, 0)])),
+            "You used the notebook's own schedule. The table that counts is the one that is handed to you, alpha_bar.",
         ),
     ),
     hints=(
