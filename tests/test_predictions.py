@@ -22,11 +22,9 @@ def test_round_trip_at_all_times_in_float32(schedule, target):
     x0, eps = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0))
     for t in torch.linspace(0, 1, 21):
         alpha, sigma, p, q = coefficients(schedule, target, t, x0)
-        if not all(c.isfinite() for c in (p, q)):
-            continue  # a VP velocity at t = 0, where sigma' is infinite
         size = torch.hypot(alpha, sigma) * torch.hypot(p, q)
         det = determinant(alpha, sigma, p, q).abs()
-        if det < 1e-6 * size:
+        if not det >= 1e-6 * size:  # nor NaN, as the velocity of a VP schedule at t = 0, where sigma' is infinite
             with pytest.raises(ValueError, match="cannot recover"):
                 solve(alpha * x0 + sigma * eps, p * x0 + q * eps, alpha, sigma, p, q)
             continue
