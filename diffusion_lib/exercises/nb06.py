@@ -290,7 +290,7 @@ _ETA = Exercise(
         ),
         Mistake(
             _eta_as_share,
-            "You made eta the share of new noise in all noise. At eta = 1 the ancestral step still keeps some of the old.",
+            "You made eta the share of new noise in all noise. The ancestral step, eta = 1, keeps some old noise too.",
         ),
         Mistake(
             lambda x, x0, s, t, eta, e, ab: ddim_eta(x, x0, s, t, eta, e, ab) + (1 - ab[s].sqrt()) * x0,
