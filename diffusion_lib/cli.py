@@ -297,14 +297,17 @@ def model_path(name: str) -> Path:
 
 
 def open_model(name: str):
-    """A denoiser, and what its file says of it."""
+    """A denoiser, on the GPU if there is one, and what its file says of it."""
+    import torch
+
     from .files import describe, load_denoiser
 
     path = model_path(name)
     made = describe(path)
     if not made.data.get("shape"):
         raise ValueError(f"{path} does not say what data it was trained on: save it with save_denoiser(…, data=…)")
-    return load_denoiser(path), made
+    device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+    return load_denoiser(path, device=device), made
 
 
 def draw(denoiser, data: dict, options: argparse.Namespace, cond=None):

@@ -122,6 +122,13 @@ def test_sample_draws_points(trained, tmp_path):
         assert image.size[0] > 100
 
 
+def test_models_are_opened_on_the_gpu_if_there_is_one(trained, monkeypatch):
+    for device in (None, torch.device("meta")):
+        monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available, device=device: device)
+        denoiser, _ = cli.open_model(str(trained / cli.MODEL))
+        assert {p.device for p in denoiser.net.parameters()} == {device or torch.device("cpu")}
+
+
 def test_labels_are_asked_for_by_name_by_number_or_in_turn():
     class Net:
         config = {"classes": 3}  # noqa: RUF012
