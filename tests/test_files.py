@@ -276,19 +276,21 @@ from diffusion_lib.denoisers import Denoiser
 from diffusion_lib.networks import MLP
 from diffusion_lib.schedules import Cosine
 from diffusion_lib.training import accelerator, train
+def say(*words):  # one write, which a pipe takes whole or not at all: print may be killed between two words
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
 accelerator()
 data = load("mixture", count=200)
 for line in sys.stdin:  # a line is a folder and a number of steps; a child trains there, and may be killed
     child = os.fork()
     if not child:
-        print("child", os.getpid(), flush=True)
+        say("child", os.getpid())
         torch.manual_seed(0)
         denoiser = Denoiser(MLP(2, width=64, depth=2), Cosine())
         folder, steps = line.split()
         for p in train(denoiser, data, steps=int(steps), batch=8, folder=folder, every=1, progress=False):
-            print("step", p.step, flush=True)
+            say("step", p.step)
         os._exit(0)
-    print("ended", os.waitpid(child, 0)[1], flush=True)
+    say("ended", os.waitpid(child, 0)[1])
 """
 
 
