@@ -210,7 +210,8 @@ def cloud(points: Tensor, *, labels: Tensor | None = None, density: Callable[[Te
     points = points.detach().cpu().double()
     fine = points.isfinite().all(dim=1)
     if limits is None:
-        limits = (-1.1 * reach(points[fine]), 1.1 * reach(points[fine]))
+        far = 1.1 * reach(points[fine])
+        limits = (-far, far)
     if axes is None:
         _, (axes,) = panels(width=4.2, height=4.2)
     groups = [(None, fine)] if labels is None else [(int(v), fine & (labels.cpu() == v)) for v in labels.cpu().unique()]

@@ -164,11 +164,9 @@ class Schedule(ABC):
             low, high = torch.where(noisier, low, middle), torch.where(noisier, middle, high)
         return (low + high) / 2
 
-    def prior(
-        self, shape: tuple[int, ...], generator: torch.Generator | None = None, *, dtype=None, device=None
-    ) -> Tensor:
+    def prior(self, shape: tuple[int, ...], generator: torch.Generator | None = None, *, dtype=None) -> Tensor:
         """Draw x at t = 1 as samplers start: N(0, sigma(1)²), of shape (B, …). Right only where SNR(1) is near 0."""
-        return self.sigma(1.0).item() * torch.randn(shape, generator=generator, dtype=dtype, device=device)
+        return self.sigma(1.0).item() * torch.randn(shape, generator=generator, dtype=dtype)
 
 
 def _check_order(s: Time, t: Time) -> None:
