@@ -62,8 +62,9 @@ def parser() -> Parser:
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name, run, summary):
-        new = commands.add_parser(name, help=summary, description=summary,
-                                  formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        new = commands.add_parser(
+            name, help=summary, description=summary, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
         new.set_defaults(run=run)
         return new.add_argument
 
@@ -164,8 +165,10 @@ def train(options: argparse.Namespace) -> None:
     terminal = sys.stderr.isatty()
     steps = training.train(denoiser, data, folder=folder, progress=terminal, **chosen)
     say = print if engine.is_main_process else lambda *_: None
-    say(f"{data}\n{type(denoiser.net).__name__} of {parameter_count(denoiser.net):,} numbers, {denoiser.schedule!r}, "
-        f"predicts {denoiser.predicts}")
+    say(
+        f"{data}\n{type(denoiser.net).__name__} of {parameter_count(denoiser.net):,} numbers, {denoiser.schedule!r}, "
+        f"predicts {denoiser.predicts}"
+    )
 
     start, log = time.perf_counter(), None
     for p in steps:

@@ -357,9 +357,12 @@ def precision_recall(samples: Tensor, data: Tensor, *, k: int = 3) -> PrecisionR
 
 def _inside(points: Tensor, others: Tensor, k: int, batch: int = 256) -> float:
     """The share of points (B, D) in at least one ball about another (N, D) that reaches its k-th neighbour."""
-    radius = torch.cat([
-        _exact(part, others).kthvalue(k + 1, dim=1).values for part in others.split(batch)  # the first is itself
-    ])
+    radius = torch.cat(
+        [
+            _exact(part, others).kthvalue(k + 1, dim=1).values
+            for part in others.split(batch)  # the first is itself
+        ]
+    )
     inside = [(_exact(part, others) <= radius).any(dim=1) for part in points.split(batch)]
     return float(torch.cat(inside).double().mean())
 
@@ -388,5 +391,3 @@ def _rows(name: str, x: Tensor, *, least: int = 2) -> Tensor:
         count = f"{len(broken)} of {len(x)} rows"
         raise ValueError(f"{name}[{int(broken[0])}] is not finite ({count}): leave those rows out, and say how many")
     return x
-
-

@@ -115,8 +115,10 @@ def export(
         titles.append(title(notebook) or path.stem)
         say(f"{target}  {len(page.encode()) / 1e6:.1f} MB, {time.monotonic() - started:.0f} s")
     index = directory / "index.html"
-    items = "\n".join(f'<li><a href="{html.escape(page.name)}">{html.escape(name)}</a></li>'
-                      for page, name in zip(pages, titles, strict=True))
+    items = "\n".join(
+        f'<li><a href="{html.escape(page.name)}">{html.escape(name)}</a></li>'
+        for page, name in zip(pages, titles, strict=True)
+    )
     index.write_text(INDEX.format(items=items), encoding="utf-8")
     return [*pages, index]
 
@@ -182,10 +184,17 @@ def _slim(entry: dict) -> dict:
     identity = entry["state"].get("_anywidget_id", "").split(".")
     own = identity[:2] == ["diffusion_lib", "widgets"]
     needless = ("_esm", "_css", "_code", "layout", "style", "_anywidget_id", "_dom_classes", "tooltip", "tabbable")
-    state = {name: value for name, value in entry["state"].items()
-             if name not in needless and not name.startswith(("_model_", "_view_"))}
-    return {"model_name": entry["model_name"], "widget": identity[2] if own else None, "state": state,
-            "buffers": entry.get("buffers", [])}
+    state = {
+        name: value
+        for name, value in entry["state"].items()
+        if name not in needless and not name.startswith(("_model_", "_view_"))
+    }
+    return {
+        "model_name": entry["model_name"],
+        "widget": identity[2] if own else None,
+        "state": state,
+        "buffers": entry.get("buffers", []),
+    }
 
 
 def _fits(state: dict, room: int) -> set[str]:
@@ -225,22 +234,38 @@ def page_of(notebook: dict, name: str, *, most_bytes: int = MOST_BYTES) -> str:
     for key, output in roots.items():
         if left_out & set(_reachable(state, [key])):
             del output.metadata["diffusion_widget"]
-            print(f"{name}: a scrubber is shown as a still: the page would exceed {most_bytes / 1e6:.0f} MB "
-                  f"({output.metadata['diffusion_alt'][:60]})", file=sys.stderr)
+            print(
+                f"{name}: a scrubber is shown as a still: the page would exceed {most_bytes / 1e6:.0f} MB "
+                f"({output.metadata['diffusion_alt'][:60]})",
+                file=sys.stderr,
+            )
     kept = _reachable(state, [key for key, output in roots.items() if "diffusion_widget" in output.metadata])
-    return _render(notebook, name, {key: _slim(entry) for key, entry in kept.items() if key not in left_out},
-                   HTMLExporter, DictLoader)
+    return _render(
+        notebook,
+        name,
+        {key: _slim(entry) for key, entry in kept.items() if key not in left_out},
+        HTMLExporter,
+        DictLoader,
+    )
 
 
 def _render(notebook: dict, name: str, state: dict, exporter: type, loader: type) -> str:
     script = "" if not state else _script(state)
-    formulas = _formulas() if any("$" in cell.source or "\\" in cell.source for cell in notebook.cells
-                                  if cell.cell_type == "markdown") else ""
+    formulas = (
+        _formulas()
+        if any("$" in cell.source or "\\" in cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+        else ""
+    )
     page_js = f"<script>\n{_inline((WIDGETS / 'page.js').read_text(encoding='utf-8'))}\n</script>\n"
     notebook = notebook.copy()
     notebook["metadata"] = {key: value for key, value in notebook["metadata"].items() if key != "widgets"}
-    maker = exporter(extra_loaders=[loader({"page.html.j2": TEMPLATE})], template_file="page.html.j2",
-                     exclude_input_prompt=True, exclude_output_prompt=True, embed_images=True)
+    maker = exporter(
+        extra_loaders=[loader({"page.html.j2": TEMPLATE})],
+        template_file="page.html.j2",
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        embed_images=True,
+    )
     resources = {"page_style": PAGE_STYLE, "page_script": page_js + script + formulas, "metadata": {"name": name}}
     body, _ = maker.from_notebook_node(notebook, resources=resources)
     return body
@@ -262,8 +287,10 @@ def _script(state: dict) -> str:
     parts.append("show(JSON.parse(document.getElementById('diffusion-widgets').textContent), widgets);")
     data = json.dumps(state, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     body = _inline("\n".join(parts))
-    return (f"<style>{style()}</style>\n<script type=\"application/json\" id=\"diffusion-widgets\">{data}</script>\n"
-            f"<script>(() => {{\n{body}\n}})();</script>\n")
+    return (
+        f'<style>{style()}</style>\n<script type="application/json" id="diffusion-widgets">{data}</script>\n'
+        f"<script>(() => {{\n{body}\n}})();</script>\n"
+    )
 
 
 def _formulas() -> str:
@@ -286,7 +313,8 @@ def _formulas() -> str:
                 "load.n = (m) => { const get = m && m.__esModule ? () => m.default : () => m;\n"
                 "  load.d(get, { a: get }); return get; };\n"
                 "for (const id in found) { const m = load(id), katex = m.default || m;\n"
-                "  if (katex && katex.render) { typeset(katex); break; } }\n})();")
+                "  if (katex && katex.render) { typeset(katex); break; } }\n})();"
+            )
             return f"<script>\n{loader}\n</script>\n"
     print("formulas stay LaTeX source: this JupyterLab carries no KaTeX", file=sys.stderr)
     return ""

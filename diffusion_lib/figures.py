@@ -32,18 +32,35 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0066a6", "#c24e00", "#00755a", "#9a3f7d", "#555555", "#8a6d00")
 DASHES = ("-", (0, (5, 2)), (0, (1.2, 1.6)), (0, (6, 1.6, 1.2, 1.6)), (0, (9, 3)), (0, (3, 1.5, 1.2, 1.5, 1.2, 1.5)))
-BROKEN = (1.0, 0.0, 1.0)                 # NaN and infinity
-PIXELS = 100                             # of the page to an inch of figure; the PNG holds SHARPNESS times more
+BROKEN = (1.0, 0.0, 1.0)  # NaN and infinity
+PIXELS = 100  # of the page to an inch of figure; the PNG holds SHARPNESS times more
 SHARPNESS = 1.6
 
 STYLE = {
-    "figure.dpi": PIXELS, "figure.facecolor": "white", "figure.constrained_layout.use": True,
-    "font.family": "DejaVu Sans", "font.size": 11, "axes.titlesize": 11, "axes.labelsize": 11,
-    "axes.titlelocation": "left", "axes.prop_cycle": matplotlib.cycler(color=COLOURS, linestyle=DASHES),
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
-    "grid.color": "#e4e4e4", "grid.linewidth": 0.8, "lines.linewidth": 2.0, "lines.markersize": 5,
-    "axes.edgecolor": "#555555", "xtick.color": "#333333", "ytick.color": "#333333",
-    "legend.frameon": False, "image.cmap": "gray", "image.interpolation": "nearest", "svg.hashsalt": "course",
+    "figure.dpi": PIXELS,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "axes.labelsize": 11,
+    "axes.titlelocation": "left",
+    "axes.prop_cycle": matplotlib.cycler(color=COLOURS, linestyle=DASHES),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 2.0,
+    "lines.markersize": 5,
+    "axes.edgecolor": "#555555",
+    "xtick.color": "#333333",
+    "ytick.color": "#333333",
+    "legend.frameon": False,
+    "image.cmap": "gray",
+    "image.interpolation": "nearest",
+    "svg.hashsalt": "course",
 }
 
 
@@ -52,8 +69,9 @@ def use_style() -> None:
     matplotlib.rcParams.update(STYLE)
 
 
-def panels(rows: int = 1, columns: int = 1, *, width: float = 9.0,
-           height: float | None = None) -> tuple[Figure, list[Axes]]:
+def panels(
+    rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float | None = None
+) -> tuple[Figure, list[Axes]]:
     """Make a figure of `width` inches with rows × columns axes, listed row by row. Notebook 01."""
     use_style()
     height = height or rows * min(3.2, 0.8 * width / columns)
@@ -63,6 +81,7 @@ def panels(rows: int = 1, columns: int = 1, *, width: float = 9.0,
 
 
 # --- pictures -----------------------------------------------------------------------------------
+
 
 def as_picture(images: Tensor, columns: int, *, padding: int = 1) -> np.ndarray:
     """Lay pictures (B, C, H, W) with values in [-1, 1] out as one array (H', W', 3) in [0, 1]."""
@@ -82,8 +101,15 @@ def bare(axes: Axes, picture: np.ndarray) -> None:
     axes.set_axis_off()
 
 
-def picture_grid(images: Tensor, columns: int = 8, *, title: str | None = None, names: Sequence[str] | None = None,
-                 width: float | None = None, axes: Axes | None = None) -> Figure:
+def picture_grid(
+    images: Tensor,
+    columns: int = 8,
+    *,
+    title: str | None = None,
+    names: Sequence[str] | None = None,
+    width: float | None = None,
+    axes: Axes | None = None,
+) -> Figure:
     """Draw pictures (B, C, H, W) in [-1, 1] in rows of `columns`, unnormalised. Notebook 00.
 
     `names` puts a word above each picture. Raises ValueError for a shape that is not pictures.
@@ -108,8 +134,14 @@ def picture_grid(images: Tensor, columns: int = 8, *, title: str | None = None, 
     return axes.figure
 
 
-def film_strip(steps: Sequence[Step] | Mapping[str, Sequence[Tensor]], *, times: Sequence[float] | None = None,
-               frames: int = 8, rows: int = 1, title: str | None = None) -> Figure:
+def film_strip(
+    steps: Sequence[Step] | Mapping[str, Sequence[Tensor]],
+    *,
+    times: Sequence[float] | None = None,
+    frames: int = 8,
+    rows: int = 1,
+    title: str | None = None,
+) -> Figure:
     """Draw a trajectory as columns from left to right, one strip for the state and one for the guess. Notebook 06.
 
     `steps` is what a sampler yields (strips x_t and x̂_0), or a dict of strips with their `times`. A frame is
@@ -129,8 +161,12 @@ def film_strip(steps: Sequence[Step] | Mapping[str, Sequence[Tensor]], *, times:
     first = next(iter(steps.values()))[0]
     tall = rows * first.shape[-2] / first.shape[-1] if first.ndim == 4 else 1.0
     width = min(9.0, 1.6 * len(chosen))
-    figure, every = panels(len(steps), len(chosen), width=width,
-                           height=len(steps) * (width / len(chosen) * tall) + 0.4 + (0.3 if title else 0))
+    figure, every = panels(
+        len(steps),
+        len(chosen),
+        width=width,
+        height=len(steps) * (width / len(chosen) * tall) + 0.4 + (0.3 if title else 0),
+    )
     figure.set_layout_engine("compressed", w_pad=0.02, h_pad=0.03, wspace=0.01, hspace=0.01)
     for row, (name, strip) in enumerate(steps.items()):
         limit = reach(torch.cat([strip[i].flatten() for i in chosen])) if first.ndim == 2 else 1.0
@@ -158,6 +194,7 @@ def film_strip(steps: Sequence[Step] | Mapping[str, Sequence[Tensor]], *, times:
 
 # --- curves and clouds --------------------------------------------------------------------------
 
+
 def numbers(values: Tensor | Sequence[float]) -> np.ndarray:
     return torch.as_tensor(values).detach().cpu().double().numpy()
 
@@ -168,10 +205,18 @@ def reach(x: Tensor) -> float:
     return (float(sizes.max()) if len(sizes) else 0.0) or 1.0
 
 
-def curves(x: Tensor | Sequence[float], lines: Mapping[str, Tensor | Sequence[float]], *,
-           errors: Mapping[str, Tensor | Sequence[float]] | None = None, xlabel: str = "", ylabel: str = "",
-           title: str | None = None, log: Literal["", "x", "y", "xy"] = "", markers: bool = False,
-           axes: Axes | None = None) -> Figure:
+def curves(
+    x: Tensor | Sequence[float],
+    lines: Mapping[str, Tensor | Sequence[float]],
+    *,
+    errors: Mapping[str, Tensor | Sequence[float]] | None = None,
+    xlabel: str = "",
+    ylabel: str = "",
+    title: str | None = None,
+    log: Literal["", "x", "y", "xy"] = "",
+    markers: bool = False,
+    axes: Axes | None = None,
+) -> Figure:
     """Draw named lines y (N,) over x (N,), each with its own colour and dash. Notebook 01.
 
     `errors` names half-widths (N,) that are drawn as a band; `log` names the axes on a logarithmic scale;
@@ -185,21 +230,39 @@ def curves(x: Tensor | Sequence[float], lines: Mapping[str, Tensor | Sequence[fl
         if y.shape != x.shape:
             raise ValueError(f"line {name!r} has shape {y.shape}, x has {x.shape}: they must be equal")
         colour = COLOURS[i % len(COLOURS)]
-        axes.plot(x, y, label=name, color=colour, linestyle=DASHES[i % len(DASHES)],
-                  marker="os^Dvx"[i % 6] if markers else None)
+        axes.plot(
+            x,
+            y,
+            label=name,
+            color=colour,
+            linestyle=DASHES[i % len(DASHES)],
+            marker="os^Dvx"[i % 6] if markers else None,
+        )
         if errors and name in errors:
             half = numbers(errors[name])
             axes.fill_between(x, y - half, y + half, color=colour, alpha=0.2, linewidth=0)
-    axes.set(xlabel=xlabel, ylabel=ylabel, title=title or "",
-             xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+    axes.set(
+        xlabel=xlabel,
+        ylabel=ylabel,
+        title=title or "",
+        xscale="log" if "x" in log else "linear",
+        yscale="log" if "y" in log else "linear",
+    )
     if any(lines):
         axes.legend(handlelength=2.8)
     return axes.figure
 
 
-def cloud(points: Tensor, *, labels: Tensor | None = None, density: Callable[[Tensor], Tensor] | None = None,
-          shares: Sequence[float] = (0.5, 0.95), limits: tuple[float, float] | None = None, title: str | None = None,
-          axes: Axes | None = None) -> Figure:
+def cloud(
+    points: Tensor,
+    *,
+    labels: Tensor | None = None,
+    density: Callable[[Tensor], Tensor] | None = None,
+    shares: Sequence[float] = (0.5, 0.95),
+    limits: tuple[float, float] | None = None,
+    title: str | None = None,
+    axes: Axes | None = None,
+) -> Figure:
     """Draw points (B, 2), coloured and marked by `labels` (B,), over contours of a density. Notebook 02.
 
     `density` maps places (M, 2) to log-densities (M,), as `mixture.log_prob` does; its contours enclose `shares`
@@ -216,8 +279,14 @@ def cloud(points: Tensor, *, labels: Tensor | None = None, density: Callable[[Te
         _, (axes,) = panels(width=4.2, height=4.2)
     groups = [(None, fine)] if labels is None else [(int(v), fine & (labels.cpu() == v)) for v in labels.cpu().unique()]
     for i, (_, chosen) in enumerate(groups):
-        axes.scatter(*points[chosen].T, s=5 if labels is None else 9, alpha=0.45, linewidths=0,
-                     color=COLOURS[i % len(COLOURS)], marker="os^Dvx"[i % 6] if i % 6 < 5 else "P")
+        axes.scatter(
+            *points[chosen].T,
+            s=5 if labels is None else 9,
+            alpha=0.45,
+            linewidths=0,
+            color=COLOURS[i % len(COLOURS)],
+            marker="os^Dvx"[i % 6] if i % 6 < 5 else "P",
+        )
     if density is not None:
         side = torch.linspace(*limits, 161, dtype=torch.float64)
         places = torch.cartesian_prod(side, side)
@@ -236,9 +305,16 @@ def levels(p: Tensor, shares: Sequence[float]) -> list[float]:
     return sorted({float(falling[int((held < share).sum())]) for share in shares})
 
 
-def histogram(samples: Tensor, density: Callable[[Tensor], Tensor] | None = None, *, bins: int = 60,
-              limits: tuple[float, float] | None = None, xlabel: str = "x", title: str | None = None,
-              axes: Axes | None = None) -> Figure:
+def histogram(
+    samples: Tensor,
+    density: Callable[[Tensor], Tensor] | None = None,
+    *,
+    bins: int = 60,
+    limits: tuple[float, float] | None = None,
+    xlabel: str = "x",
+    title: str | None = None,
+    axes: Axes | None = None,
+) -> Figure:
     """Draw samples (B,) or (B, 1) as a histogram of area 1, with an exact density over it. Notebook 02.
 
     `density` maps places (M, 1) to log-densities (M,), as `mixture.log_prob` does. Samples outside `limits` still
@@ -253,8 +329,14 @@ def histogram(samples: Tensor, density: Callable[[Tensor], Tensor] | None = None
     if axes is None:
         _, (axes,) = panels(width=7.0, height=3.0)
     counts, edges = np.histogram(fine.numpy(), bins=bins, range=limits)
-    axes.bar(edges[:-1], counts / max(len(samples), 1) / np.diff(edges), np.diff(edges), align="edge",
-             color="#b3c8d8", label="samples")
+    axes.bar(
+        edges[:-1],
+        counts / max(len(samples), 1) / np.diff(edges),
+        np.diff(edges),
+        align="edge",
+        color="#b3c8d8",
+        label="samples",
+    )
     if density is not None:
         x = torch.linspace(*limits, 400, dtype=torch.float64)
         axes.plot(x, density(x[:, None]).detach().double().exp(), color=COLOURS[1], linestyle="-", label="exact")
@@ -266,6 +348,7 @@ def histogram(samples: Tensor, density: Callable[[Tensor], Tensor] | None = None
 
 
 # --- on the page --------------------------------------------------------------------------------
+
 
 def png(figure: Figure, alt: str) -> bytes:
     """Draw a figure as PNG, its description among the file's metadata."""
@@ -327,8 +410,9 @@ class Live:
     Outside a notebook nothing is drawn until `close`.
     """
 
-    def __init__(self, steps: int, *, alt: str, seconds: float = 1.0, share: float = 0.1, columns: int = 8,
-                 ylabel: str = "loss"):
+    def __init__(
+        self, steps: int, *, alt: str, seconds: float = 1.0, share: float = 0.1, columns: int = 8, ylabel: str = "loss"
+    ):
         self.steps, self.alt, self.seconds, self.share, self.columns = steps, alt, seconds, share, columns
         self.ylabel = ylabel
         self.losses: list[float] = []
@@ -373,8 +457,12 @@ class Live:
                 left.set_yscale("log")
                 left.yaxis.set_major_formatter("{x:g}")
                 left.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in "235" else "")
-        left.set(xlim=(0, self.steps), xlabel="training step", ylabel=self.ylabel,
-                 title=f"step {len(y)} of {self.steps}, {time.monotonic() - self.started:.0f} s")
+        left.set(
+            xlim=(0, self.steps),
+            xlabel="training step",
+            ylabel=self.ylabel,
+            title=f"step {len(y)} of {self.steps}, {time.monotonic() - self.started:.0f} s",
+        )
         if self.samples is None:
             right.set_axis_off()
         elif self.samples.ndim == 4:

@@ -77,18 +77,21 @@ class Conditioning(nn.Module):
 
     def check(self, cond: Tensor, batch: int) -> None:
         if cond.shape != (batch,) or cond.is_floating_point():
-            raise ValueError(f"cond is {cond.dtype} of shape {tuple(cond.shape)}, "
-                             f"it must be int64 of shape ({batch},)")
+            raise ValueError(f"cond is {cond.dtype} of shape {tuple(cond.shape)}, it must be int64 of shape ({batch},)")
         if cond.is_meta or not batch:
             return
         low, high = (int(v) for v in cond.aminmax())
         if low < NO_LABEL or high >= self.classes:
             wrong = low if low < NO_LABEL else high
             if not self.classes:
-                raise ValueError(f"cond holds label {wrong}, but the network has classes=0: "
-                                 f"build it with classes={wrong + 1} or more, or pass cond=None")
-            raise ValueError(f"cond holds label {wrong}, the network knows 0 to {self.classes - 1} "
-                             f"(and {NO_LABEL} for no label): build it with more classes, or change the label")
+                raise ValueError(
+                    f"cond holds label {wrong}, but the network has classes=0: "
+                    f"build it with classes={wrong + 1} or more, or pass cond=None"
+                )
+            raise ValueError(
+                f"cond holds label {wrong}, the network knows 0 to {self.classes - 1} "
+                f"(and {NO_LABEL} for no label): build it with more classes, or change the label"
+            )
 
 
 class MLP(nn.Module):
@@ -100,8 +103,9 @@ class MLP(nn.Module):
         self.dim = dim
         self.conditioning = Conditioning(width, classes)
         self.first = nn.Linear(dim, width)
-        self.layers = nn.ModuleList(nn.Sequential(nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, width))
-                                    for _ in range(depth))
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, width)) for _ in range(depth)
+        )
         self.last = zero(nn.Linear(width, dim))
 
     def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
@@ -144,7 +148,7 @@ class Attention(nn.Module):
         self.out = zero(nn.Linear(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        pixels = self.norm(x).flatten(2).transpose(1, 2)                                  # (B, H*W, C)
+        pixels = self.norm(x).flatten(2).transpose(1, 2)  # (B, H*W, C)
         q, k, v = self.qkv(pixels).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, heads, H*W, C/heads)
         seen = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         return x + self.out(seen).transpose(1, 2).unflatten(2, x.shape[2:])
@@ -172,12 +176,32 @@ class UNet(nn.Module):
     remedy, for a size that cannot be halved, channels that do not split into groups or heads, and bad inputs.
     """
 
-    def __init__(self, channels: int = 1, size: int = 8, *, width: int = 32, multipliers: tuple[int, ...] = (1, 2, 2),
-                 blocks: int = 1, attention: tuple[int, ...] = (1,), heads: int = 4, classes: int = 0, patch: int = 1):
+    def __init__(
+        self,
+        channels: int = 1,
+        size: int = 8,
+        *,
+        width: int = 32,
+        multipliers: tuple[int, ...] = (1, 2, 2),
+        blocks: int = 1,
+        attention: tuple[int, ...] = (1,),
+        heads: int = 4,
+        classes: int = 0,
+        patch: int = 1,
+    ):
         super().__init__()
-        self.config = {"kind": "UNet", "channels": channels, "size": size, "width": width,
-                       "multipliers": list(multipliers), "blocks": blocks, "attention": list(attention),
-                       "heads": heads, "classes": classes, "patch": patch}
+        self.config = {
+            "kind": "UNet",
+            "channels": channels,
+            "size": size,
+            "width": width,
+            "multipliers": list(multipliers),
+            "blocks": blocks,
+            "attention": list(attention),
+            "heads": heads,
+            "classes": classes,
+            "patch": patch,
+        }
         if patch < 1 or size % patch:
             raise ValueError(f"patch={patch} does not divide size={size}: use patch=1 or a divisor")
         check_unet(size // patch, width, multipliers, blocks, attention, heads)
@@ -190,7 +214,7 @@ class UNet(nn.Module):
         self.conditioning = Conditioning(condition, classes)
         self.first = nn.Conv2d(channels * patch**2, width, 3, padding=1)
 
-        here, skips = width, []                     # channels now, and those of every stored feature map
+        here, skips = width, []  # channels now, and those of every stored feature map
         self.down = nn.ModuleList()
         for level in range(self.levels):
             self.down.append(nn.ModuleList())
@@ -248,15 +272,25 @@ class OneShot(nn.Module):
         if a < 1:
             raise ValueError(f"width={width} leaves the first convolution with {a} channels: use 1/64 or more")
         self.encode = nn.Sequential(
-            nn.Conv2d(channels, a, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(a, b, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(b, c, 3, padding=1), nn.ReLU(),
-            nn.Flatten(), nn.Linear(c * size * size, code))
+            nn.Conv2d(channels, a, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(a, b, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(b, c, 3, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(c * size * size, code),
+        )
         self.decode = nn.Sequential(
-            nn.Linear(code, c * size * size), nn.Unflatten(1, (c, size, size)),
-            nn.ConvTranspose2d(c, b, 3, padding=1), nn.ReLU(),
-            nn.ConvTranspose2d(b, a, 3, padding=1), nn.ReLU(),
-            nn.ConvTranspose2d(a, channels, 3, padding=1), nn.Tanh())
+            nn.Linear(code, c * size * size),
+            nn.Unflatten(1, (c, size, size)),
+            nn.ConvTranspose2d(c, b, 3, padding=1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(b, a, 3, padding=1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(a, channels, 3, padding=1),
+            nn.Tanh(),
+        )
 
     def forward(self, x: Tensor, t: Tensor | None = None, cond: Tensor | None = None) -> Tensor:
         if tuple(x.shape[1:]) != self.shape:
@@ -297,21 +331,30 @@ def zero(layer: nn.Module) -> nn.Module:
 def check_unet(size: int, width: int, multipliers, blocks: int, attention, heads: int) -> None:
     """Raise ValueError, with the remedy, for a U-Net that cannot be built."""
     if not multipliers or min(multipliers) < 1 or blocks < 1:
-        raise ValueError(f"multipliers={tuple(multipliers)} with blocks={blocks}: give at least one multiplier, "
-                         f"each 1 or more, and at least one block")
+        raise ValueError(
+            f"multipliers={tuple(multipliers)} with blocks={blocks}: give at least one multiplier, "
+            f"each 1 or more, and at least one block"
+        )
     step = 2 ** (len(multipliers) - 1)
     if size < step or size % step:
         below = size // step * step
         near = f"size={below} or size={below + step}" if below else f"size={step}"
-        raise ValueError(f"size={size} cannot be halved {len(multipliers) - 1} times ({len(multipliers)} levels need a "
-                         f"multiple of {step}): use {near}, or fewer multipliers")
+        raise ValueError(
+            f"size={size} cannot be halved {len(multipliers) - 1} times ({len(multipliers)} levels need a "
+            f"multiple of {step}): use {near}, or fewer multipliers"
+        )
     if width < GROUPS or width % GROUPS:
-        raise ValueError(f"width={width} is not a multiple of {GROUPS}, its number of normalisation groups: "
-                         f"use width={max(GROUPS, round(width / GROUPS) * GROUPS)}")
+        raise ValueError(
+            f"width={width} is not a multiple of {GROUPS}, its number of normalisation groups: "
+            f"use width={max(GROUPS, round(width / GROUPS) * GROUPS)}"
+        )
     for level in attention:
         if level not in range(len(multipliers)):
-            raise ValueError(f"attention={tuple(attention)} names level {level}, "
-                             f"there are levels 0 to {len(multipliers) - 1}")
+            raise ValueError(
+                f"attention={tuple(attention)} names level {level}, there are levels 0 to {len(multipliers) - 1}"
+            )
         if heads < 1 or width * multipliers[level] % heads:
-            raise ValueError(f"heads={heads} does not divide the {width * multipliers[level]} channels "
-                             f"of level {level}: use a divisor, such as heads=4")
+            raise ValueError(
+                f"heads={heads} does not divide the {width * multipliers[level]} channels "
+                f"of level {level}: use a divisor, such as heads=4"
+            )

@@ -108,8 +108,12 @@ def plant(number, mistake, file, right, wrong, tests):
         path.write_text(text.replace(right, wrong))
         files = [f"tests/test_{name}.py" for name in tests.split()]
         command = [sys.executable, "-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "--tb=no", *files]
-        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(copy)})
-        return [line.split()[1].split("::")[-1] for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        done = subprocess.run(
+            command, cwd=copy, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(copy)}
+        )
+        return [
+            line.split()[1].split("::")[-1] for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))
+        ]
 
 
 def main(numbers):
@@ -118,7 +122,10 @@ def main(numbers):
         if numbers and bug[0] not in numbers:
             continue
         red = plant(*bug)
-        print(f"{bug[0]:>2}  {bug[1]}: {len(red)} red, e.g. {red[0]}" if red else f"{bug[0]:>2}  {bug[1]}: MISSED", flush=True)
+        print(
+            f"{bug[0]:>2}  {bug[1]}: {len(red)} red, e.g. {red[0]}" if red else f"{bug[0]:>2}  {bug[1]}: MISSED",
+            flush=True,
+        )
         if not red:
             missed.append(bug[1])
     return f"{len(missed)} planted bugs went unnoticed: {missed}" if missed else 0

@@ -48,19 +48,28 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     out = tmp_path_factory.mktemp("digits")
-    options = "--data digits --count 40 --steps 2 --batch 4 --width 8 --multipliers 1,1 --samples 5 --sampler-steps 2 --half"
+    options = (
+        "--data digits --count 40 --steps 2 --batch 4 --width 8 --multipliers 1,1 --samples 5 --sampler-steps 2 --half"
+    )
     assert main(["train", "--out", str(out), *options.split()]) == 0
     return out
 
 
 def test_train_writes_a_model_a_checkpoint_a_log_and_a_picture(trained):
-    assert sorted(p.name for p in trained.iterdir()) == ["checkpoint.safetensors", "log.csv", "model.safetensors", "samples.png"]
+    assert sorted(p.name for p in trained.iterdir()) == [
+        "checkpoint.safetensors",
+        "log.csv",
+        "model.safetensors",
+        "samples.png",
+    ]
     assert [int(row["step"]) for row in rows(trained)] == [1, 2, 3, 4, 5, 6]
     assert all(float(row["loss"]) > 0 and float(row["seconds"]) > 0 for row in rows(trained))
     made = describe(trained / cli.MODEL)
     assert made.step == 6 and made.data["name"] == "mixture" and made.recipe["batch"] == 8 and made.recipe["seed"] == 0
     assert made.network == {"kind": "MLP", "dim": 2, "width": 16, "depth": 1, "classes": 4}
-    one, two = (load_denoiser(trained / name).net.state_dict() for name in ("model.safetensors", "checkpoint.safetensors"))
+    one, two = (
+        load_denoiser(trained / name).net.state_dict() for name in ("model.safetensors", "checkpoint.safetensors")
+    )
     assert all(torch.equal(one[k], two[k]) for k in one)
 
 
@@ -117,7 +126,21 @@ def test_sample_draws_a_grid_of_eight_columns(tmp_path, capsys):
 
 
 def test_sample_draws_points(trained, tmp_path):
-    assert main(["sample", str(trained / cli.MODEL), "--out", str(tmp_path / "x.png"), "--sampler-steps", "2", "--label", "B"]) == 0
+    assert (
+        main(
+            [
+                "sample",
+                str(trained / cli.MODEL),
+                "--out",
+                str(tmp_path / "x.png"),
+                "--sampler-steps",
+                "2",
+                "--label",
+                "B",
+            ]
+        )
+        == 0
+    )
     with Image.open(tmp_path / "x.png") as image:
         assert image.size[0] > 100
 
@@ -156,7 +179,15 @@ def test_evaluate_prints_the_distance_beside_its_floor(digits, trained, capsys):
 def test_info_says_what_a_file_holds(trained, digits, capsys):
     assert main(["info", str(trained / cli.MODEL)]) == 0
     out = capsys.readouterr().out
-    for word in ("after 6 training steps", "kind='MLP'", "Cosine(s=0.008)", "'v'", "name='mixture'", "lr=0.002", "seed=0"):
+    for word in (
+        "after 6 training steps",
+        "kind='MLP'",
+        "Cosine(s=0.008)",
+        "'v'",
+        "name='mixture'",
+        "lr=0.002",
+        "seed=0",
+    ):
         assert word in out
     assert main(["info", str(digits / "checkpoint.safetensors")]) == 0
 
@@ -218,9 +249,13 @@ def test_bad_models_and_sampling_options(capsys, trained, tmp_path):
     (tmp_path / "cut.safetensors").write_bytes(model.read_bytes()[:500])
     assert "is cut short" in refused(capsys, "info", tmp_path / "cut.safetensors")
     out = ["--out", tmp_path / "x.png"]
-    assert "sampler='ddpm' is none of 'ancestral', 'ddim'" in refused(capsys, "sample", model, "--sampler", "ddpm", *out)
+    assert "sampler='ddpm' is none of 'ancestral', 'ddim'" in refused(
+        capsys, "sample", model, "--sampler", "ddpm", *out
+    )
     assert "--label '9' is none of A, B, C, D" in refused(capsys, "sample", model, "--label", "9", *out)
-    assert "steps=0: take a whole number of at least 1" in refused(capsys, "sample", model, "--sampler-steps", "0", *out)
+    assert "steps=0: take a whole number of at least 1" in refused(
+        capsys, "sample", model, "--sampler-steps", "0", *out
+    )
     assert "cannot write here" in refused(capsys, "sample", model, "--out", model / "x.png")
     for count in ("1", "12000"):  # there are 10000 points to test with, each with its label
         assert f"--samples {count}: compare 2 to 10000" in refused(capsys, "evaluate", model, "--samples", count)

@@ -67,9 +67,16 @@ def test_a_data_loader_can_use_it(name):
     assert sum(1 for _ in few) == 300  # stops at the end
 
 
-@pytest.mark.parametrize("text", ["load('rings', count=20)", "load('digits', size=16, count=9, seed=3, train=False)",
-                                  "load('shapes', count=8, without=[('red',)]).split(0.5, seed=2)[1]",
-                                  "load('moons', count=9).subset([4, 2])", "load('moons', count=9).subset(slice(None, 5, None))"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "load('rings', count=20)",
+        "load('digits', size=16, count=9, seed=3, train=False)",
+        "load('shapes', count=8, without=[('red',)]).split(0.5, seed=2)[1]",
+        "load('moons', count=9).subset([4, 2])",
+        "load('moons', count=9).subset(slice(None, 5, None))",
+    ],
+)
 def test_repr_makes_it_again(text):
     made = eval(text, {"load": data.load, "slice": slice})
     assert repr(made) == text
@@ -123,13 +130,20 @@ def test_pixels_from_0_to_1_are_suspected():
         data.Dataset("mine", x)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"x": torch.zeros(3, 4, 4)}, "x has shape"), ({"x": torch.zeros(0, 2)}, "at least one row"),
-    ({"x": torch.zeros(3, 2).double()}, "float32"), ({"x": torch.full((3, 2), math.nan)}, "NaN"),
-    ({"labels": torch.zeros(2, dtype=torch.int64), "classes": ("a",)}, "2 labels for 3 examples"),
-    ({"labels": torch.tensor([0, 1, 2]), "classes": ("a", "b")}, "labels .*from 0 to 2.*from 0 to 1"),
-    ({"labels": torch.tensor([0, 1, -2]), "classes": ("a", "b")}, "labels .*from -2 to 1"),
-    ({"labels": torch.zeros(3), "classes": ("a",)}, "int64"), ({"captions": ("one",)}, "1 captions for 3")])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"x": torch.zeros(3, 4, 4)}, "x has shape"),
+        ({"x": torch.zeros(0, 2)}, "at least one row"),
+        ({"x": torch.zeros(3, 2).double()}, "float32"),
+        ({"x": torch.full((3, 2), math.nan)}, "NaN"),
+        ({"labels": torch.zeros(2, dtype=torch.int64), "classes": ("a",)}, "2 labels for 3 examples"),
+        ({"labels": torch.tensor([0, 1, 2]), "classes": ("a", "b")}, "labels .*from 0 to 2.*from 0 to 1"),
+        ({"labels": torch.tensor([0, 1, -2]), "classes": ("a", "b")}, "labels .*from -2 to 1"),
+        ({"labels": torch.zeros(3), "classes": ("a",)}, "int64"),
+        ({"captions": ("one",)}, "1 captions for 3"),
+    ],
+)
 def test_what_does_not_fit_together_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         data.Dataset(**({"name": "mine", "x": torch.zeros(3, 2)} | change))
@@ -276,7 +290,11 @@ def test_captions_there_and_back():
     assert torch.equal(shapes.attributes_of(captions), every)
     star = shapes.attributes_of("A small red star on a dark background")
     assert [words[i] for words, i in zip(shapes.VOCABULARY.values(), star[0].tolist(), strict=True)] == [
-        "star", "red", "small", "dark"]
+        "star",
+        "red",
+        "small",
+        "dark",
+    ]
 
 
 def test_what_was_asked_for_is_drawn():
@@ -298,17 +316,24 @@ def test_held_out_combinations_never_appear_and_the_others_evenly():
     assert shapes.having(held.attributes, ("red",)).any() and shapes.having(held.attributes, ("star",)).any()
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: data.load("shapes", without=[("pink", "star")]), "'pink' describes no shape.*red, yellow"),
-    (lambda: data.load("shapes", without=["red star"]), r"must be a tuple.*\('red', 'star'\)"),
-    (lambda: data.load("shapes", without=[("small",), ("large",)]), "leaves no combination"),
-    (lambda: data.load("shapes", size=8), "size=8 must be .* at least 16"),
-    (lambda: shapes.attributes_of("a red star"), "is no caption: write"),
-    (lambda: shapes.attributes_of("a small red dog on a dark background"), "'dog' is no shape: choose one of circle"),
-    (lambda: shapes.attributes_of("a red small star on a dark background"), "'small' is no colour"),
-    (lambda: shapes.draw(torch.tensor([[0, 0, 0, 2]])), r"the limits are 0 and \[5, 5, 1, 1\]"),
-    (lambda: shapes.draw(torch.zeros(2, 3).long()), r"\(N, 4\)"),
-    (lambda: shapes.draw(torch.zeros(2, 4).long(), size=4), "at least 16")])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: data.load("shapes", without=[("pink", "star")]), "'pink' describes no shape.*red, yellow"),
+        (lambda: data.load("shapes", without=["red star"]), r"must be a tuple.*\('red', 'star'\)"),
+        (lambda: data.load("shapes", without=[("small",), ("large",)]), "leaves no combination"),
+        (lambda: data.load("shapes", size=8), "size=8 must be .* at least 16"),
+        (lambda: shapes.attributes_of("a red star"), "is no caption: write"),
+        (
+            lambda: shapes.attributes_of("a small red dog on a dark background"),
+            "'dog' is no shape: choose one of circle",
+        ),
+        (lambda: shapes.attributes_of("a red small star on a dark background"), "'small' is no colour"),
+        (lambda: shapes.draw(torch.tensor([[0, 0, 0, 2]])), r"the limits are 0 and \[5, 5, 1, 1\]"),
+        (lambda: shapes.draw(torch.zeros(2, 3).long()), r"\(N, 4\)"),
+        (lambda: shapes.draw(torch.zeros(2, 4).long(), size=4), "at least 16"),
+    ],
+)
 def test_wrong_words_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
@@ -566,29 +591,45 @@ def test_unknown_name_lists_what_exists(name):
     assert all(known in str(caught.value) for known in [*OFFLINE, "mnist", "cifar10", "folder:PATH"])
 
 
-@pytest.mark.parametrize("name, options, message", [
-    ("moons", {"size": 8}, "size=8: moons holds points"), ("digits", {"size": 0}, "size=0 must be"),
-    ("digits", {"size": 8.0}, "size=8.0 must be"), ("moons", {"count": 0}, "count=0 must be"),
-    ("digits", {"count": 5000}, "count=5000: digits has 1442"), ("moons", {"count": True}, "count=True"),
-    ("moons", {"seed": -1}, "seed=-1 is no seed"), ("digits", {"without": [("red",)]}, "only shapes"),
-    ("folder:.", {"train": False}, "has no test part.*split")])
+@pytest.mark.parametrize(
+    "name, options, message",
+    [
+        ("moons", {"size": 8}, "size=8: moons holds points"),
+        ("digits", {"size": 0}, "size=0 must be"),
+        ("digits", {"size": 8.0}, "size=8.0 must be"),
+        ("moons", {"count": 0}, "count=0 must be"),
+        ("digits", {"count": 5000}, "count=5000: digits has 1442"),
+        ("moons", {"count": True}, "count=True"),
+        ("moons", {"seed": -1}, "seed=-1 is no seed"),
+        ("digits", {"without": [("red",)]}, "only shapes"),
+        ("folder:.", {"train": False}, "has no test part.*split"),
+    ],
+)
 def test_options_out_of_their_limits(name, options, message):
     with pytest.raises(ValueError, match=message):
         data.load(name, **options)
 
 
-@pytest.mark.parametrize("call, error, message", [
-    (lambda d: d.split(1.0), ValueError, "leaves one part empty"), (lambda d: d.split(0), ValueError, "part empty"),
-    (lambda d: d.subset([]), ValueError, "subset is empty"), (lambda d: d.subset([10]), IndexError, "10"),
-    (lambda d: d.subset(d.labels == 7), ValueError, "subset is empty")])
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (lambda d: d.split(1.0), ValueError, "leaves one part empty"),
+        (lambda d: d.split(0), ValueError, "part empty"),
+        (lambda d: d.subset([]), ValueError, "subset is empty"),
+        (lambda d: d.subset([10]), IndexError, "10"),
+        (lambda d: d.subset(d.labels == 7), ValueError, "subset is empty"),
+    ],
+)
 def test_parts_that_cannot_be(call, error, message):
     with pytest.raises(error, match=message):
         call(data.load("moons", count=10))
 
 
 def test_importing_data_loads_nothing_heavy():
-    code = ("import sys, torch; before = set(sys.modules); import diffusion_lib.data; new = set(sys.modules) - before; "
-            "print(sorted({m.split('.')[0] for m in new} & {'torchvision', 'sklearn', 'matplotlib', 'PIL', 'pandas'}))")
+    code = (
+        "import sys, torch; before = set(sys.modules); import diffusion_lib.data; new = set(sys.modules) - before; "
+        "print(sorted({m.split('.')[0] for m in new} & {'torchvision', 'sklearn', 'matplotlib', 'PIL', 'pandas'}))"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 

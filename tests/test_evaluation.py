@@ -69,8 +69,8 @@ def test_frechet_of_covariances_that_do_not_commute_agrees_with_scipy():
 def test_frechet_of_singular_covariances_and_of_a_set_with_itself():
     rank_one = torch.outer(torch.ones(3), torch.ones(3))
     assert gaussian_frechet(torch.zeros(3), rank_one, torch.zeros(3), 4 * rank_one) == pytest.approx(3.0)
-    x = normal(10, 30)                                            # fewer rows than columns
-    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-6)   # sqrt of float64 rounding, times 30 eigenvalues
+    x = normal(10, 30)  # fewer rows than columns
+    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-6)  # sqrt of float64 rounding, times 30 eigenvalues
 
 
 def test_frechet_distance_of_samples_is_the_closed_form_within_its_standard_error():
@@ -82,7 +82,7 @@ def test_frechet_distance_of_samples_is_the_closed_form_within_its_standard_erro
         found.append(frechet_distance(mean + std * x[:n], x[n:]))
     found = torch.tensor(found)
     standard_error = float(found.std() / math.sqrt(len(found)))
-    bias = float((std.square() + 1).sum()) / n                    # of |m_a - m_b|², the larger part
+    bias = float((std.square() + 1).sum()) / n  # of |m_a - m_b|², the larger part
     assert abs(float(found.mean()) - exact) < 4 * standard_error + bias
     assert standard_error < 0.02 * exact
 
@@ -107,7 +107,7 @@ def test_floor_of_real_data_falls_like_one_over_n():
     for n in (400, 1600):
         exact = (2 * 16 + 16 * 17 / 2) / n
         standard_error = found[n].spread / math.sqrt(10)
-        assert abs(found[n].value - exact) < 4 * standard_error + exact * 16 / n       # next order
+        assert abs(found[n].value - exact) < 4 * standard_error + exact * 16 / n  # next order
     assert found[100].value > 3 * found[400].value > 9 * found[1600].value
 
 
@@ -115,7 +115,9 @@ def test_floor_uses_the_sizes_asked_for_and_refuses_more_rows_than_there_are():
     x = normal(300, 4)
     assert real_floor(x, 20, None, against=280).value < real_floor(x, 20, None).value
     assert real_floor(x, 50, None, seed=3) == real_floor(x, 50, None, seed=3) != real_floor(x, 50, None, seed=4)
-    with pytest.raises(ValueError, match="n=200 and against=200 need 400 different real rows, there are 300: use n=150"):
+    with pytest.raises(
+        ValueError, match="n=200 and against=200 need 400 different real rows, there are 300: use n=150"
+    ):
         real_floor(x, 200, None)
 
 
@@ -124,7 +126,7 @@ def test_bootstrap_spread_of_a_mean_is_its_standard_error():
     found = bootstrap(lambda v: float(v.mean()), x, repeats=400)
     assert found.value == float(x.mean())
     exact = float(x.std(correction=0)) / math.sqrt(500)
-    assert found.spread == pytest.approx(exact, rel=4 / math.sqrt(2 * 400))         # 4 standard errors of a spread
+    assert found.spread == pytest.approx(exact, rel=4 / math.sqrt(2 * 400))  # 4 standard errors of a spread
 
 
 def test_a_spread_needs_two_draws():
@@ -169,8 +171,10 @@ def test_sliced_wasserstein_of_shifted_and_scaled_gaussians():
     rows = (s - 1) * x @ u + mean @ u
     moment, error = float(rows.square().mean()), float((mean @ u).square().std()) / math.sqrt(2000)
     found = sliced_wasserstein(s * x + mean, x, directions=2000) ** 2
-    assert moment == pytest.approx(float(mean.square().sum()) / 5 + 0.25, abs=4 * (error + 0.0075))  # 0.0075: of x itself
-    assert abs(found - moment) < 4 * math.sqrt(2) * error          # each by its own 2000 directions
+    assert moment == pytest.approx(
+        float(mean.square().sum()) / 5 + 0.25, abs=4 * (error + 0.0075)
+    )  # 0.0075: of x itself
+    assert abs(found - moment) < 4 * math.sqrt(2) * error  # each by its own 2000 directions
 
 
 def test_sliced_wasserstein_is_a_distance():
@@ -195,10 +199,10 @@ def test_nearest_neighbours_by_brute_force_and_for_a_copy():
 
 
 def test_precision_and_recall_of_a_line_by_hand():
-    real = torch.tensor([[0.0], [1], [2], [10], [11], [12]])       # with k = 1 every ball reaches 1
-    fake = torch.tensor([[0.5], [2.5], [5.0], [5.1]])              # radii 2, 2, 0.1, 0.1
+    real = torch.tensor([[0.0], [1], [2], [10], [11], [12]])  # with k = 1 every ball reaches 1
+    fake = torch.tensor([[0.5], [2.5], [5.0], [5.1]])  # radii 2, 2, 0.1, 0.1
     found = precision_recall(fake, real, k=1)
-    assert found.precision == 2 / 4 and found.recall == 3 / 6      # 0, 1, 2 lie within 2 of 0.5 or 2.5
+    assert found.precision == 2 / 4 and found.recall == 3 / 6  # 0, 1, 2 lie within 2 of 0.5 or 2.5
 
 
 def test_precision_falls_for_noise_and_recall_for_a_lost_mode():
@@ -223,10 +227,10 @@ def test_bundled_classifier_is_small_knows_digits_and_is_its_recipe(digits, held
     classifier = load_classifier()
     assert bundled("digits_classifier").stat().st_size < 300_000
     right = accuracy(held_out.x, held_out.labels, classifier)
-    assert right.value - 4 * right.spread > 0.9                    # ten classes: chance is 0.1
+    assert right.value - 4 * right.spread > 0.9  # ten classes: chance is 0.1
     again = train_classifier(digits)
     same = (classify(held_out.x, again) == classify(held_out.x, classifier)).double().mean()
-    assert same > 0.97                                             # not all: other machines round otherwise
+    assert same > 0.97  # not all: other machines round otherwise
     standard = features(digits.x, classifier)
     assert standard.mean(0).abs().max() < 1e-2 and (standard.std(0) - 1).abs().max() < 1e-2
 
@@ -281,7 +285,7 @@ def test_shapes_teach_all_their_attributes():
         logits = classifier.logits(fresh.x)
     right = [(y.argmax(1) == a).double().mean() for y, a in zip(logits, fresh.attributes.T, strict=True)]
     assert classifier.groups == [6, 6, 2, 2]
-    assert min(right[1:]) > 0.9                                     # colour, size, background
+    assert min(right[1:]) > 0.9  # colour, size, background
 
 
 def test_classifier_says_what_is_wrong(digits):

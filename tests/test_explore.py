@@ -30,8 +30,12 @@ def test_it_starts_with_the_usual_table(bench):
 
 @pytest.mark.parametrize(
     "family, timesteps, schedule",
-    [("linear", 50, LinearBeta(50)), ("scaled linear", 1000, ScaledLinearBeta()), ("cosine", 20, CosineBeta(20)),
-     ("sigmoid", 300, SigmoidBeta(300))],
+    [
+        ("linear", 50, LinearBeta(50)),
+        ("scaled linear", 1000, ScaledLinearBeta()),
+        ("cosine", 20, CosineBeta(20)),
+        ("sigmoid", 300, SigmoidBeta(300)),
+    ],
 )
 def test_each_choice_reaches_every_widget(bench, family, timesteps, schedule):
     bench.family.value = family

@@ -21,6 +21,7 @@ def seeded(seed=0):
 
 # --- pictures -----------------------------------------------------------------------------------
 
+
 def test_pixels_are_mapped_clipped_and_never_normalised():
     pictures = torch.tensor([-1.0, -0.5, 0.0, 1.0, 3.0, -9.0])[:, None, None, None].expand(-1, 1, 2, 2)
     drawn = figures.as_picture(pictures, 3, padding=0)
@@ -44,7 +45,7 @@ def test_grid_is_eight_wide_row_by_row():
     assert drawn.shape == (3 * 5 + 1, 8 * 5 + 1, 3)
     for i in range(20):
         assert drawn[i // 8 * 5 + 2, i % 8 * 5 + 2, 0] == pytest.approx((float(pictures[i, 0, 0, 0]) + 1) / 2)
-    assert drawn[12, -3, 0] == 1.0                                  # no picture there: page white
+    assert drawn[12, -3, 0] == 1.0  # no picture there: page white
 
 
 def test_names_stand_over_their_own_pictures():
@@ -101,6 +102,7 @@ def test_film_strip_takes_named_strips_and_refuses_empty_ones():
 
 # --- curves and clouds --------------------------------------------------------------------------
 
+
 def test_curves_differ_in_colour_and_dash_and_refuse_wrong_lengths():
     x = torch.linspace(0, 1, 5)
     figure = figures.curves(x, {str(i): i * x for i in range(6)}, errors={"2": 0.1 + 0 * x}, log="x")
@@ -115,9 +117,11 @@ def test_curves_differ_in_colour_and_dash_and_refuse_wrong_lengths():
 
 
 def test_colours_stand_out_from_white():
-    for colour in figures.COLOURS:                              # WCAG 2: contrast of at least 4.5 for text
-        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4
-                  for v in (int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5))]
+    for colour in figures.COLOURS:  # WCAG 2: contrast of at least 4.5 for text
+        linear = [
+            v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4
+            for v in (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        ]
         luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
         assert 1.05 / (luminance + 0.05) >= 4.5
 
@@ -127,8 +131,8 @@ def test_contours_enclose_the_stated_share_of_a_gaussian():
     places = torch.cartesian_prod(side, side)
     p = (-places.square().sum(1) / 2).exp() / (2 * math.pi)
     found = figures.levels(p, (0.5, 0.9))
-    exact = [(1 - share) / (2 * math.pi) for share in (0.9, 0.5)]      # P(|z|² <= r²) = 1 - exp(-r²/2)
-    cell = (12 / 400) ** 2 / (2 * math.pi)                              # one grid point's share, at most
+    exact = [(1 - share) / (2 * math.pi) for share in (0.9, 0.5)]  # P(|z|² <= r²) = 1 - exp(-r²/2)
+    cell = (12 / 400) ** 2 / (2 * math.pi)  # one grid point's share, at most
     assert found == pytest.approx(exact, abs=4 * cell)
 
 
@@ -150,13 +154,14 @@ def test_histogram_has_area_one_and_the_exact_density_over_it():
     bars = figure.axes[0].patches
     assert sum(bar.get_height() * bar.get_width() for bar in bars) == pytest.approx(1)
     x, y = figure.axes[0].lines[0].get_data()
-    assert y == pytest.approx(np.exp(-x**2 / 2) / math.sqrt(2 * math.pi))
+    assert y == pytest.approx(np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi))
     half = figures.histogram(samples, limits=(0, 10))
     area = sum(bar.get_height() * bar.get_width() for bar in half.axes[0].patches)
     assert area == pytest.approx(float((samples >= 0).double().mean()))
 
 
 # --- on the page --------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def page(monkeypatch):
@@ -191,15 +196,15 @@ def test_show_stores_the_picture_with_its_description(page):
     figure = figures.picture_grid(torch.zeros(16, 1, 8, 8))
     w, h = figure.get_size_inches() * figures.PIXELS
     figures.show(figure, alt="Sixteen grey squares, x̂ → 0.")
-    (data, metadata), = page
+    ((data, metadata),) = page
     assert data["text/plain"] == metadata["image/png"]["alt"] == "Sixteen grey squares, x̂ → 0."
     picture = picture_of(data)
     assert picture.size == pytest.approx((figures.SHARPNESS * w, figures.SHARPNESS * h), abs=1)
     assert (metadata["image/png"]["width"], metadata["image/png"]["height"]) == (round(w), round(h))
     assert picture.text["Description"] == "Sixteen grey squares, x̂ → 0."
     colours = {colour for _, colour in picture.convert("RGB").getcolors()}
-    assert {(255, 255, 255), (127, 127, 127)} <= colours               # white exact; 0.5 * 255, cut
-    assert figure.axes == []                                            # closed: nothing is kept
+    assert {(255, 255, 255), (127, 127, 127)} <= colours  # white exact; 0.5 * 255, cut
+    assert figure.axes == []  # closed: nothing is kept
 
 
 def test_one_broken_pixel_stays_magenta_in_the_file():
@@ -215,7 +220,7 @@ def test_show_insists_on_a_description():
 
 
 def test_the_same_figure_is_the_same_file():
-    draw = lambda: figures.png(figures.curves([0, 1], {"a": [0, 1]}), "alt")      # noqa: E731
+    draw = lambda: figures.png(figures.curves([0, 1], {"a": [0, 1]}), "alt")  # noqa: E731
     assert draw() == draw()
 
 
@@ -228,7 +233,7 @@ def test_live_view_redraws_seldom_and_only_in_place(page, monkeypatch):
 
     def samples():
         asked.append(clock[0])
-        clock[0] += 2.0                                 # drawing samples takes 2 s: at a share of 0.1, 20 s apart
+        clock[0] += 2.0  # drawing samples takes 2 s: at a share of 0.1, 20 s apart
         return torch.zeros(4, 1, 8, 8)
 
     for i in range(100):

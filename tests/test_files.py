@@ -116,7 +116,9 @@ def test_a_truncated_file_is_refused(tmp_path, keep):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * keep) if isinstance(keep, float) else keep])
     for use in (load_denoiser, describe):
-        with pytest.raises(ValueError, match=r"m.safetensors is cut short, or no safetensors file .*: take another copy"):
+        with pytest.raises(
+            ValueError, match=r"m.safetensors is cut short, or no safetensors file .*: take another copy"
+        ):
             use(path)
 
 
@@ -127,7 +129,9 @@ def test_a_foreign_file_is_refused(tmp_path):
 
 
 def test_another_version_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="has format version 9, this diffusion_lib reads version 1: install the release"):
+    with pytest.raises(
+        ValueError, match="has format version 9, this diffusion_lib reads version 1: install the release"
+    ):
         load_denoiser(saved(tmp_path, format="diffusion_lib 9"))
 
 
@@ -197,7 +201,11 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
             self.file.write(content[: len(content) // 2])
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(builtins, "open", lambda name, mode="r", *a, **k: Full(real(name, mode)) if mode == "wb" else real(name, mode, *a, **k))
+    monkeypatch.setattr(
+        builtins,
+        "open",
+        lambda name, mode="r", *a, **k: Full(real(name, mode)) if mode == "wb" else real(name, mode, *a, **k),
+    )
     with pytest.raises(OSError, match=r"No space left.*free some space.*the file that was there is unharmed") as caught:
         save_denoiser(path, fresh(), step=2)
     monkeypatch.undo()

@@ -8,9 +8,13 @@ from torch import nn
 
 from diffusion_lib.networks import MLP, OneShot, UNet, build, parameter_count, time_embedding
 
-UNETS = [dict(channels=1, size=8), dict(channels=1, size=8, classes=10, multipliers=(1, 2), blocks=2),
-         dict(channels=3, size=32, width=8, heads=2), dict(channels=4, size=8, width=16, attention=()),
-         dict(channels=3, size=64, width=8, multipliers=(1, 1, 2, 2), attention=(3,), heads=2)]
+UNETS = [
+    dict(channels=1, size=8),
+    dict(channels=1, size=8, classes=10, multipliers=(1, 2), blocks=2),
+    dict(channels=3, size=32, width=8, heads=2),
+    dict(channels=4, size=8, width=16, attention=()),
+    dict(channels=3, size=64, width=8, multipliers=(1, 1, 2, 2), attention=(3,), heads=2),
+]
 
 
 def seeded(seed=0):
@@ -28,13 +32,14 @@ def loud(net):
 
 # --- time ---------------------------------------------------------------------------------------
 
+
 def test_time_embedding_is_the_formula():
     t = torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64)
     found = time_embedding(t, 6)
     for i, time in enumerate((0.0, 0.25, 1.0)):
         for k in range(3):
             angle = 1000 * time * 10_000 ** (-k / 3)
-            assert found[i, k].item() == pytest.approx(math.cos(angle), abs=1e-11)       # 1000 * float64 rounding
+            assert found[i, k].item() == pytest.approx(math.cos(angle), abs=1e-11)  # 1000 * float64 rounding
             assert found[i, 3 + k].item() == pytest.approx(math.sin(angle), abs=1e-11)
 
 
@@ -43,7 +48,7 @@ def test_time_embedding_tells_neighbouring_timesteps_apart_and_stays_precise():
     waves = time_embedding(t, 32)
     assert (waves[1:] - waves[:-1]).norm(dim=1).min() > 0.5
     exact = time_embedding(t.double(), 32)
-    assert (waves - exact).abs().max() < 1000 * 4 * torch.finfo(torch.float32).eps   # angle's own rounding, t's, w's
+    assert (waves - exact).abs().max() < 1000 * 4 * torch.finfo(torch.float32).eps  # angle's own rounding, t's, w's
     assert time_embedding(t.bfloat16(), 32).dtype == torch.float32
 
 
@@ -55,8 +60,12 @@ def test_time_embedding_refuses_odd_widths(dim):
 
 # --- every network ------------------------------------------------------------------------------
 
-NETS = [lambda: MLP(), lambda: MLP(1, width=16, depth=2, classes=3),
-        *(lambda c=c: UNet(**c) for c in UNETS), lambda: OneShot(3, 8, width=0.1)]
+NETS = [
+    lambda: MLP(),
+    lambda: MLP(1, width=16, depth=2, classes=3),
+    *(lambda c=c: UNet(**c) for c in UNETS),
+    lambda: OneShot(3, 8, width=0.1),
+]
 
 
 def example(net, n=3):
@@ -67,6 +76,7 @@ def example(net, n=3):
 @pytest.mark.parametrize("new", NETS)
 def test_output_has_the_input_shape_and_config_rebuilds_the_network(new):
     import json
+
     net = loud(new())
     x, t = example(net)
     out = net(x, t)
@@ -97,7 +107,7 @@ def test_output_depends_on_time_and_on_nothing_else_in_the_batch(new):
     later = t.clone()
     later[0] += 0.3
     moved = (net(x, later) - out).flatten(1).norm(dim=1)
-    assert moved[0] > 1e-3 and moved[1:].max() < 1e-5          # the rest: float32 rounding
+    assert moved[0] > 1e-3 and moved[1:].max() < 1e-5  # the rest: float32 rounding
     alone = net(x[1:2], t[1:2])
     torch.testing.assert_close(alone, out[1:2], rtol=1e-4, atol=1e-5)
 
@@ -140,10 +150,11 @@ def test_a_network_without_classes_takes_no_labels_but_takes_no_label():
 
 # --- U-Net --------------------------------------------------------------------------------------
 
+
 def test_unet_sees_the_whole_picture_through_attention_and_a_neighbourhood_without():
     for attention, whole in (((1,), True), ((), False)):
         net = loud(UNet(1, 64, width=8, multipliers=(1, 1), attention=attention, heads=2)).double()
-        for m in net.modules():                       # GroupNorm also mixes all pixels: leave it out here
+        for m in net.modules():  # GroupNorm also mixes all pixels: leave it out here
             if isinstance(m, nn.GroupNorm):
                 m.forward = lambda x: x
         x = torch.randn(1, 1, 64, 64, generator=seeded(), dtype=torch.float64).requires_grad_()
@@ -152,15 +163,18 @@ def test_unet_sees_the_whole_picture_through_attention_and_a_neighbourhood_witho
         assert x.grad[0, 0, 3, 3] != 0
 
 
-@pytest.mark.parametrize("config, message", [
-    (dict(size=30), "size=30 cannot be halved 2 times.*multiple of 4.*use size=28 or size=32"),
-    (dict(size=2), "size=2 cannot be halved 2 times.*use size=4"),
-    (dict(width=20), "width=20 is not a multiple of 8.*use width=16"),
-    (dict(attention=(5,)), "names level 5, there are levels 0 to 2"),
-    (dict(heads=3), "heads=3 does not divide the 64 channels of level 1"),
-    (dict(multipliers=()), "at least one multiplier"),
-    (dict(classes=-1), "classes=-1 is below 0"),
-])
+@pytest.mark.parametrize(
+    "config, message",
+    [
+        (dict(size=30), "size=30 cannot be halved 2 times.*multiple of 4.*use size=28 or size=32"),
+        (dict(size=2), "size=2 cannot be halved 2 times.*use size=4"),
+        (dict(width=20), "width=20 is not a multiple of 8.*use width=16"),
+        (dict(attention=(5,)), "names level 5, there are levels 0 to 2"),
+        (dict(heads=3), "heads=3 does not divide the 64 channels of level 1"),
+        (dict(multipliers=()), "at least one multiplier"),
+        (dict(classes=-1), "classes=-1 is below 0"),
+    ],
+)
 def test_unet_refuses_what_it_cannot_build(config, message):
     with pytest.raises(ValueError, match=message):
         UNet(**config)
@@ -189,20 +203,31 @@ def test_training_lowers_the_loss_in_bfloat16():
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    assert loss < 0.5                                # it starts at E x² = 1
+    assert loss < 0.5  # it starts at E x² = 1
 
 
 # --- the one-shot network -----------------------------------------------------------------------
 
+
 def test_one_shot_has_537_million_parameters():
     with torch.device("meta"):
         net = OneShot()
-    conv = lambda i, o: 9 * i * o + o                # noqa: E731
+    conv = lambda i, o: 9 * i * o + o  # noqa: E731
     features = 256 * 32 * 32
-    by_hand = (conv(3, 64) + conv(64, 128) + conv(128, 256) + features * 1024 + 1024
-               + 1024 * features + features + conv(256, 128) + conv(128, 64) + conv(64, 3))
+    by_hand = (
+        conv(3, 64)
+        + conv(64, 128)
+        + conv(128, 256)
+        + features * 1024
+        + 1024
+        + 1024 * features
+        + features
+        + conv(256, 128)
+        + conv(128, 64)
+        + conv(64, 3)
+    )
     assert parameter_count(net) == by_hand == 537_875_459
-    assert 4 * by_hand / 1e9 == pytest.approx(2.15, abs=0.01)          # gigabytes in float32
+    assert 4 * by_hand / 1e9 == pytest.approx(2.15, abs=0.01)  # gigabytes in float32
     assert net(torch.empty(2, 3, 32, 32, device="meta")).shape == (2, 3, 32, 32)
 
 
@@ -211,8 +236,9 @@ def test_one_shot_is_blind_to_time_and_label_and_bounded():
     x, t = example(net)
     out = net(100 * x, t)
     assert torch.equal(out, net(100 * x, 0 * t, torch.tensor([1, 2, 3]))) and out.abs().max() <= 1
-    assert [type(m).__name__ for m in net.modules() if type(m).__name__.startswith("Conv")] == \
-        ["Conv2d"] * 3 + ["ConvTranspose2d"] * 3
+    assert [type(m).__name__ for m in net.modules() if type(m).__name__.startswith("Conv")] == ["Conv2d"] * 3 + [
+        "ConvTranspose2d"
+    ] * 3
     with pytest.raises(ValueError, match=r"width=0\.001 leaves the first convolution with 0 channels"):
         OneShot(width=0.001)
 

@@ -144,7 +144,9 @@ def test_snr_plus_one_makes_the_loss_of_x0_that_of_v():
     t = torch.linspace(0.1, 1.0, 6, dtype=F64)
     weighted = loss(Denoiser(Guess("x0"), Cosine(), "x0"), x0, t, noise, weight=snr_plus_one)
     torch.testing.assert_close(weighted, loss(Denoiser(Guess("v"), Cosine(), "v"), x0, t, noise))
-    assert snr_plus_one(torch.tensor([-math.inf, 0.0, 3.0, math.inf])).tolist() == pytest.approx([1, 2, 1 + math.exp(3), 50])
+    assert snr_plus_one(torch.tensor([-math.inf, 0.0, 3.0, math.inf])).tolist() == pytest.approx(
+        [1, 2, 1 + math.exp(3), 50]
+    )
 
 
 @pytest.mark.parametrize("timesteps", [0, -1, 2.5])

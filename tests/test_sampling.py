@@ -282,7 +282,11 @@ def test_noise_and_samples_stay_on_the_cpu_wherever_the_network_is(name):
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_samplers_work_in_inference_mode(name, mixture):
     x = torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
-    options = [{"generator": torch.Generator().manual_seed(0)} if name in ("ancestral", "ddim") else {} for _ in range(2)]
+    options = [
+        {"generator": torch.Generator().manual_seed(0)} if name in ("ancestral", "ddim") else {} for _ in range(2)
+    ]
     expected = last(SAMPLERS[name](Exact(mixture, LinearBeta()), x, uniform_times(4), **options[0]))
     with torch.inference_mode():
-        assert torch.equal(last(SAMPLERS[name](Exact(mixture, LinearBeta()), x, uniform_times(4), **options[1])), expected)
+        assert torch.equal(
+            last(SAMPLERS[name](Exact(mixture, LinearBeta()), x, uniform_times(4), **options[1])), expected
+        )

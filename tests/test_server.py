@@ -39,6 +39,8 @@ def test_jupyter_finds_the_extension_where_it_was_installed():
 
     places = [Path(place) / "jupyter_server_config.d" / "diffusion_lib.json" for place in jupyter_config_path()]
     found = [json.loads(place.read_text()) for place in places if place.exists()]
-    assert {"ServerApp": {"jpserver_extensions": {"diffusion_lib.server": True}}} in found, f"pip install -e . with {sys.executable}"
+    assert {"ServerApp": {"jpserver_extensions": {"diffusion_lib.server": True}}} in found, (
+        f"pip install -e . with {sys.executable}"
+    )
     (point,) = server._jupyter_server_extension_points()
     assert point["module"] == server.__name__

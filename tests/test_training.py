@@ -34,7 +34,9 @@ def fresh(seed=0, net=None, schedule=None, predicts="v", classes=0):
 
 
 def run(denoiser=None, data=POINTS, **options):
-    return list(train(denoiser or fresh(), data, progress=False, **{"steps": 30, "batch": 8, "precision": "float32"} | options))
+    return list(
+        train(denoiser or fresh(), data, progress=False, **{"steps": 30, "batch": 8, "precision": "float32"} | options)
+    )
 
 
 def weights(denoiser):
@@ -204,7 +206,9 @@ def test_interrupted_and_resumed_is_bit_identical(tmp_path, stop, how, classes):
     """Losses, weights, EMA and the optimizer's state; a kill leaves what the last checkpoint held, ``break`` saves."""
     whole = run(fresh(classes=classes), folder=tmp_path / "whole", every=7)
     part = tmp_path / "part"
-    for p in train(fresh(classes=classes), POINTS, steps=30, batch=8, precision="float32", folder=part, every=7, progress=False):
+    for p in train(
+        fresh(classes=classes), POINTS, steps=30, batch=8, precision="float32", folder=part, every=7, progress=False
+    ):
         if p.step == stop:
             if how == "killed":
                 part = shutil.copytree(part, tmp_path / "left behind")
@@ -315,7 +319,9 @@ def test_one_and_two_processes_give_the_same_weights(tmp_path):
     assert any(not torch.equal(half[name], two[name]) for name in names)
     for name in names:  # float32 sums in another order, 20 steps long
         torch.testing.assert_close(one[name], two[name], rtol=0, atol=1e-5)
-    torch.testing.assert_close(one["progress.losses"], two["progress.losses"], rtol=1e-4, atol=1e-5)  # in the same order
+    torch.testing.assert_close(
+        one["progress.losses"], two["progress.losses"], rtol=1e-4, atol=1e-5
+    )  # in the same order
 
 
 def test_a_batch_that_does_not_split_is_refused(monkeypatch):
@@ -345,7 +351,9 @@ def broken_at(step):
 
 def test_nan_loss_stops_says_where_and_keeps_the_last_good_checkpoint(tmp_path):
     denoiser = fresh(net=lambda: broken_at(18))
-    with pytest.raises(FloatingPointError, match=r"loss is nan at step 18 of 30: lower lr=0.002.*checkpoint.safetensors is kept"):
+    with pytest.raises(
+        FloatingPointError, match=r"loss is nan at step 18 of 30: lower lr=0.002.*checkpoint.safetensors is kept"
+    ):
         run(denoiser, folder=tmp_path, every=5)
     assert describe(tmp_path / CHECKPOINT).step == 15
     assert weights(denoiser).isfinite().all() and weights(load_denoiser(tmp_path / CHECKPOINT)).isfinite().all()

@@ -25,7 +25,9 @@ def noise(*shape, seed=0):
 
 def steps(n=5, shape=(4, 1, 8, 8)):
     """What a sampler yields."""
-    return [SimpleNamespace(t=1 - k / (n - 1), x=noise(*shape, seed=k), x0=noise(*shape, seed=100 + k)) for k in range(n)]
+    return [
+        SimpleNamespace(t=1 - k / (n - 1), x=noise(*shape, seed=k), x0=noise(*shape, seed=100 + k)) for k in range(n)
+    ]
 
 
 def unpacked(widget, name):
@@ -64,16 +66,31 @@ def test_hundred_frames_are_no_more_than_their_pixels():
 
 def test_noising_sends_two_frames_however_many_times():
     x0, eps = noise(8, 3, 32, 32), noise(8, 3, 32, 32, seed=1)
-    sizes = [len(widgets.Noising(x0, eps, np.linspace(1, 0, n), np.linspace(0, 1, n)).get_state()["_data"]) for n in (10, 1000)]
+    sizes = [
+        len(widgets.Noising(x0, eps, np.linspace(1, 0, n), np.linspace(0, 1, n)).get_state()["_data"])
+        for n in (10, 1000)
+    ]
     assert sizes[0] <= 2 * x0.nbytes + 100
     assert sizes[1] - sizes[0] <= 2 * 990 * 4
 
 
-@pytest.mark.parametrize("make", [lambda x: x, lambda x: x.numpy(), lambda x: list(x), lambda x: x.half(), lambda x: x.bfloat16(),
-                                  lambda x: x.double(), lambda x: x.requires_grad_()])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: x,
+        lambda x: x.numpy(),
+        lambda x: list(x),
+        lambda x: x.half(),
+        lambda x: x.bfloat16(),
+        lambda x: x.double(),
+        lambda x: x.requires_grad_(),
+    ],
+)
 def test_frames_of_any_kind(make):
     x = (noise(3, 2, 1, 4, 4) * 8).round().clamp(-8, 8) / 8  # exact in half precision
-    assert np.array_equal(unpacked(widgets.Frames({"x": make(x.clone())}), "levels 0"), unpacked(widgets.Frames({"x": x}), "levels 0"))
+    assert np.array_equal(
+        unpacked(widgets.Frames({"x": make(x.clone())}), "levels 0"), unpacked(widgets.Frames({"x": x}), "levels 0")
+    )
 
 
 def test_eight_bit_frames_stay_as_they_are():
@@ -109,7 +126,9 @@ def test_odd_values_are_marked_and_others_stay():
 
 def test_ranges_are_stated():
     widget = widgets.Frames({"x": torch.tensor([[[[[-3.0, 0.5]]]]])})
-    assert widget._tracks[0]["range"] == "black −1, white 1; values from −3 to 0.5, those beyond are shown as the nearest"
+    assert (
+        widget._tracks[0]["range"] == "black −1, white 1; values from −3 to 0.5, those beyond are shown as the nearest"
+    )
 
 
 def test_more_than_64_pictures_are_cut_and_said():
@@ -195,7 +214,9 @@ def every_widget():
         widgets.Noising(noise(2, 1, 8, 8), noise(2, 1, 8, 8, seed=1), 1 - t, t, t),
         widgets.Curves(t, {"exact": t, "estimated": (t + 0.1, 0.05)}),
         widgets.Curves(t, {"SNR": (1 - t) / np.maximum(t, 1e-9)}, log_y=True),
-        widgets.Points(t, noise(11, 30, 2).numpy(), density=lambda x, t: torch.exp(-(x**2).sum(-1)), field=lambda x, t: -x, paths=2),
+        widgets.Points(
+            t, noise(11, 30, 2).numpy(), density=lambda x, t: torch.exp(-(x**2).sum(-1)), field=lambda x, t: -x, paths=2
+        ),
         widgets.Points(t, noise(11, 30, 1).numpy(), density=lambda x, t: torch.exp(-(x**2).sum(-1))),
         widgets.Gaussians(t, (t, 1.0), (0.0, t + 0.1)),
     ]
@@ -241,8 +262,10 @@ def test_import_is_light():
     import subprocess
     import sys
 
-    code = ("import sys; from diffusion_lib import widgets; "
-            "print([m for m in ('torch', 'matplotlib', 'sklearn', 'torchvision') if m in sys.modules])")
+    code = (
+        "import sys; from diffusion_lib import widgets; "
+        "print([m for m in ('torch', 'matplotlib', 'sklearn', 'torchvision') if m in sys.modules])"
+    )
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert made.stdout.strip() == "[]"
 
@@ -253,8 +276,10 @@ def test_import_is_light():
 def test_curves_leave_out_and_count_what_cannot_be_drawn():
     t = np.linspace(0, 1, 5)
     widget = widgets.Curves(t, {"a": [1, np.nan, 2, np.inf, 1], "b": [0, 1, 2, 3, -1]}, log_y=True)
-    assert widget.note == ("a: 2 of 5 values are not finite or not positive, left out; "
-                           "b: 2 of 5 values are not finite or not positive, left out")
+    assert widget.note == (
+        "a: 2 of 5 values are not finite or not positive, left out; "
+        "b: 2 of 5 values are not finite or not positive, left out"
+    )
     assert widget._plot["y"][0] > 0
 
 
@@ -273,8 +298,13 @@ def test_histogram_is_a_density():
 
 
 def test_density_and_field_are_evaluated_where_they_are_drawn():
-    widget = widgets.Points([0.0, 1.0], np.zeros((2, 1, 2)), bounds=(-2.0, 2.0), density=lambda x, t: (x[:, 0] > 1).float(),
-                            field=lambda x, t: torch.stack([torch.zeros(len(x)), x[:, 1] * (1 + t)], -1))
+    widget = widgets.Points(
+        [0.0, 1.0],
+        np.zeros((2, 1, 2)),
+        bounds=(-2.0, 2.0),
+        density=lambda x, t: (x[:, 0] > 1).float(),
+        field=lambda x, t: torch.stack([torch.zeros(len(x)), x[:, 1] * (1 + t)], -1),
+    )
     levels = unpacked(widget, "density").reshape(2, 64, 64)
     assert (levels[:, :, 48:] == 255).all() and (levels[:, :, :48] == 0).all()
     arrows = unpacked(widget, "field").reshape(2, 16, 16, 2)
@@ -287,7 +317,9 @@ def test_kl_is_torchs():
     found = kl(p.mean.numpy(), p.variance.numpy(), q.mean.numpy(), q.variance.numpy())
     assert np.allclose(found, torch.distributions.kl_divergence(p, q).numpy(), rtol=1e-12, atol=1e-12)
     zero, one = np.zeros(1), np.ones(1)
-    assert kl(zero, zero, zero, zero) == 0 and np.isinf(kl(zero, zero, zero, one)) and np.isinf(kl(zero, one, zero, zero))
+    assert (
+        kl(zero, zero, zero, zero) == 0 and np.isinf(kl(zero, zero, zero, one)) and np.isinf(kl(zero, one, zero, zero))
+    )
 
 
 def test_gaussians_take_the_packages_own():
@@ -310,8 +342,19 @@ def test_gaussians_take_a_list_of_one_number_each(shape):
     assert np.array_equal(found, unpacked(widgets.Gaussians(t, (t, 2.0), (0.0, 1.0)), "kl"))
 
 
-@pytest.mark.parametrize("value, text", [(0.0, "0"), (0.5, "0.5"), (1234.5, "1230"), (1e-5, "1.00e−5"), (-2.0, "−2"), (3e7, "3.00e+7"),
-                                         (float("inf"), "∞"), (float("nan"), "not a number")])
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (0.0, "0"),
+        (0.5, "0.5"),
+        (1234.5, "1230"),
+        (1e-5, "1.00e−5"),
+        (-2.0, "−2"),
+        (3e7, "3.00e+7"),
+        (float("inf"), "∞"),
+        (float("nan"), "not a number"),
+    ],
+)
 def test_numbers_in_words(value, text):
     assert number(value) == text
 
@@ -343,8 +386,10 @@ REFUSED = {
     "density shape": (lambda: widgets.Points(T, np.zeros((3, 5, 2)), density=np.zeros((3, 5))), r"\(3, 64, 64\)"),
     "negative variance": (lambda: widgets.Gaussians(T, (0.0, -1.0), (0.0, 1.0)), "smallest variance is -1"),
     "moments too few": (lambda: widgets.Gaussians(T, ([0.0, 1.0], 1.0), (0.0, 1.0)), "q has 2 values for 3 times"),
-    "Gaussian of two numbers": (lambda: widgets.Gaussians(T, [SimpleNamespace(mean=np.zeros(2), var=np.ones(2))] * 3, (0, 1)),
-                                r"q is a list with a Gaussian of shape \(2,\)"),
+    "Gaussian of two numbers": (
+        lambda: widgets.Gaussians(T, [SimpleNamespace(mean=np.zeros(2), var=np.ones(2))] * 3, (0, 1)),
+        r"q is a list with a Gaussian of shape \(2,\)",
+    ),
     "one link": (lambda: widgets.link(widgets.Frames({"x": X})), "give two or more"),
 }
 
@@ -357,8 +402,13 @@ def test_bad_input_is_named(case):
 
 
 def test_one_frame_is_a_sensible_still():
-    for widget in (widgets.Frames({"x": X[:1]}), widgets.Curves([0.5], {"y": [1.0]}), widgets.Gaussians([0.5], (0, 1), (0, 1)),
-                   widgets.Points([0.5], np.zeros((1, 3, 2))), widgets.scrub(steps(n=2)[:1])):
+    for widget in (
+        widgets.Frames({"x": X[:1]}),
+        widgets.Curves([0.5], {"y": [1.0]}),
+        widgets.Gaussians([0.5], (0, 1), (0, 1)),
+        widgets.Points([0.5], np.zeros((1, 3, 2))),
+        widgets.scrub(steps(n=2)[:1]),
+    ):
         assert picture(widget.still()).shape[0] > 20 and widget.index == 0
 
 

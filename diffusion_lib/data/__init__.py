@@ -48,18 +48,14 @@ def load(
     """
     folder = name.removeprefix("folder:") if name.startswith("folder:") else None
     if (folder is None and name not in NAMES) or name == "folder:PATH" or folder == "":
-        raise ValueError(
-            f"{name!r} is no data set: choose from {', '.join(NAMES)} (PATH is a folder of pictures)"
-        )
+        raise ValueError(f"{name!r} is no data set: choose from {', '.join(NAMES)} (PATH is a folder of pictures)")
     is_points = name in points.NAMES
     _whole("count", count, least=1)
     _whole("size", size, least=16 if name == "shapes" else 1)
     if is_points and size is not None:
         raise ValueError(f"size={size}: {name} holds points, which have no size: leave it out")
     if without and name != "shapes":
-        raise ValueError(
-            f"without={without!r}: only shapes has combinations to hold out, not {name}: leave it out"
-        )
+        raise ValueError(f"without={without!r}: only shapes has combinations to hold out, not {name}: leave it out")
     if folder is not None and not train:
         raise ValueError(f"train=False: {name} has no test part: use load({name!r}).split(0.9)")
 
@@ -68,9 +64,7 @@ def load(
     elif name == "digits":
         data = pictures.load_digits(size=size, count=count, seed=seed, train=train)
     elif name == "shapes":
-        data = shapes.load_shapes(
-            size=size or SIDE, count=count or DRAWN, seed=seed, train=train, without=without
-        )
+        data = shapes.load_shapes(size=size or SIDE, count=count or DRAWN, seed=seed, train=train, without=without)
     elif folder is not None:
         data = pictures.load_folder(folder, size=size or SIDE, count=count, seed=seed)
     else:

@@ -66,9 +66,7 @@ class Dataset(torch.utils.data.Dataset):
         for field in FIELDS_BY_ROW:
             rows = getattr(self, field)
             if rows is not None and len(rows) != len(self.x):
-                raise ValueError(
-                    f"{self.name}: {len(rows)} {field} for {len(self.x)} examples: give one for each"
-                )
+                raise ValueError(f"{self.name}: {len(rows)} {field} for {len(self.x)} examples: give one for each")
         if self.labels is not None:
             smallest, largest = self.labels.min().item(), self.labels.max().item()
             if self.labels.dtype != torch.int64 or smallest < NO_LABEL or largest >= len(self.classes):
@@ -106,9 +104,7 @@ class Dataset(torch.utils.data.Dataset):
             indices = torch.as_tensor(indices) if len(indices) else slice(0, 0)
         rows = torch.arange(len(self))[indices]
         if len(rows) == 0:
-            raise ValueError(
-                f"{self.name}: the subset is empty: choose at least one of its {len(self)} examples"
-            )
+            raise ValueError(f"{self.name}: the subset is empty: choose at least one of its {len(self)} examples")
         shown = indices if isinstance(indices, slice) else rows.tolist()
         return self._rows(rows, f"{self.recipe}.subset({shown})")
 

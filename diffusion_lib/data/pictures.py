@@ -90,9 +90,7 @@ def open_torchvision(name: str, *, root: Path, train: bool, download: bool):
         with patience(PATIENCE):
             return make(root, train=train, download=True)
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
-        raise PermissionError(
-            f"{name}: {str(root)!r} cannot be written ({error}): choose another root="
-        ) from error
+        raise PermissionError(f"{name}: {str(root)!r} cannot be written ({error}): choose another root=") from error
     except (RuntimeError, OSError) as error:
         tried = ", ".join(getattr(make, "mirrors", None) or [make.url])
         raise ConnectionError(
@@ -126,9 +124,7 @@ def load_folder(path: str, *, size: int, count: int | None, seed: int) -> Datase
             return names, {name: number for number, name in enumerate(names)}
 
     def has_picture(directory: Path) -> bool:
-        return any(
-            name.lower().endswith(IMG_EXTENSIONS) for _, _, names in os.walk(directory) for name in names
-        )
+        return any(name.lower().endswith(IMG_EXTENSIONS) for _, _, names in os.walk(directory) for name in names)
 
     folder = Path(path).expanduser()
     if not folder.exists():
@@ -139,8 +135,7 @@ def load_folder(path: str, *, size: int, count: int | None, seed: int) -> Datase
         raise NotADirectoryError(f"folder:{path}: this is a file: give the folder that holds it")
     if not has_picture(folder):
         raise FileNotFoundError(
-            f"folder:{path}: no picture in it or below it: put files there that end in "
-            f"{', '.join(IMG_EXTENSIONS)}"
+            f"folder:{path}: no picture in it or below it: put files there that end in {', '.join(IMG_EXTENSIONS)}"
         )
     source, prepare = Pictures(folder), transform(size)
     rows = choose(torch.arange(len(source)), f"folder:{path}", count, seed).tolist()
@@ -178,9 +173,7 @@ def choose(rows: torch.Tensor, name: str, count: int | None, seed: int) -> torch
     if count is None:
         return rows
     if count > len(rows):
-        raise ValueError(
-            f"count={count}: {name} has {len(rows)} pictures in this part: ask for at most as many"
-        )
+        raise ValueError(f"count={count}: {name} has {len(rows)} pictures in this part: ask for at most as many")
     return rows[torch.randperm(len(rows), generator=seeded(seed))[:count].sort().values]
 
 

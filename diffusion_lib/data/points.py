@@ -81,9 +81,7 @@ def swiss_roll(n: int, generator: Generator, *, noise: float = 0.25) -> Tensor:
     """The spiral `a * (cos a, sin a)`, a uniform on [1.5π, 4.5π], with Gaussian noise: points (n, 2)."""
     low, high = 1.5 * math.pi, 4.5 * math.pi
     angle = low + (high - low) * torch.rand(n, generator=generator)
-    raw = angle[:, None] * torch.stack([angle.cos(), angle.sin()], 1) + noise * torch.randn(
-        n, 2, generator=generator
-    )
+    raw = angle[:, None] * torch.stack([angle.cos(), angle.sin()], 1) + noise * torch.randn(n, 2, generator=generator)
     # ∫ a cos a = a sin a + cos a,  ∫ a sin a = sin a - a cos a,  E[a²] = (high³ - low³) / 3 / (high - low)
     mean = torch.tensor(
         [

@@ -86,9 +86,7 @@ VOCABULARY = {
 }
 
 
-def load_shapes(
-    *, size: int, count: int, seed: int, train: bool, without: Sequence[Sequence[str]]
-) -> Dataset:
+def load_shapes(*, size: int, count: int, seed: int, train: bool, without: Sequence[Sequence[str]]) -> Dataset:
     """Draw `count` pictures, every allowed combination of attributes equally likely."""
     allowed = combinations(without=without)
     generator = seeded(seed, train=train)
@@ -215,9 +213,7 @@ def recognise(pictures: Tensor) -> Tensor:
 
 
 def _recognise(pictures: Tensor) -> Tensor:
-    border = torch.cat(
-        [pictures[..., 0, :], pictures[..., -1, :], pictures[..., :, 0], pictures[..., :, -1]], -1
-    )
+    border = torch.cat([pictures[..., 0, :], pictures[..., -1, :], pictures[..., :, 0], pictures[..., :, -1]], -1)
     back = border.median(-1).values  # (N, 3)
     background = torch.cdist(back, 2 * _table(BACKGROUNDS) - 1).argmin(1)
 

@@ -128,8 +128,16 @@ class Pack:
             pad = 8 - self.length % 8
             self.pieces.append(bytes(pad))
             self.length += pad
-        self.parts.append({"name": name, "type": flat.dtype.str[1:], "start": self.length, "length": len(raw),
-                           "zip": zipped, "stride": step})
+        self.parts.append(
+            {
+                "name": name,
+                "type": flat.dtype.str[1:],
+                "start": self.length,
+                "length": len(raw),
+                "zip": zipped,
+                "stride": step,
+            }
+        )
         self.pieces.append(raw)
         self.length += len(raw)
 
@@ -140,8 +148,14 @@ def _shrinks(flat: np.ndarray, stride: int) -> float:
         return 1.0
     size, first = 1 << 15, len(flat) // 2
     parts = [slice(first, first + size), slice(max(stride, len(flat) - size), None)]
-    sample = b"".join((flat[part] - flat[part.start - stride : (part.stop or len(flat)) - stride][: len(flat[part])]
-                       if stride else flat[part]).tobytes() for part in parts)
+    sample = b"".join(
+        (
+            flat[part] - flat[part.start - stride : (part.stop or len(flat)) - stride][: len(flat[part])]
+            if stride
+            else flat[part]
+        ).tobytes()
+        for part in parts
+    )
     return len(zlib.compress(sample, 1)) / max(1, len(sample))
 
 

@@ -78,8 +78,9 @@ class Curves(Scrubber):
         x_range = (times[0], times[-1]) if len(times) > 1 else (times[0] - 0.5, times[0] + 0.5)
         plot = plots.plot(x_range, y_range, x_label=self.axis, **self._options)
         given = f"{', '.join(lines)} over {self.axis}, from {number(times[0])} to {number(times[-1])}."
-        self._replace(times, pack, strip, values=values, alt=alt or given, note="; ".join(notes), _plot=plot,
-                      _lines=made)
+        self._replace(
+            times, pack, strip, values=values, alt=alt or given, note="; ".join(notes), _plot=plot, _lines=made
+        )
 
     def still(self) -> bytes:
         """A PNG of all lines over the whole of time, with a legend."""

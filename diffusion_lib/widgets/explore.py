@@ -28,8 +28,14 @@ def curves_of(schedule: BetaTable) -> dict[str, Tensor]:
     total = schedule.timesteps
     steps = torch.linspace(0, total, min(total, MOST) + 1, dtype=torch.float64).round()
     t = steps / total
-    return {"times": t, "steps": steps, "alpha": schedule.alpha(t), "sigma": schedule.sigma(t),
-            "alpha_bar": schedule.alpha_bar(t), "log_snr": schedule.log_snr(t)}
+    return {
+        "times": t,
+        "steps": steps,
+        "alpha": schedule.alpha(t),
+        "sigma": schedule.sigma(t),
+        "alpha_bar": schedule.alpha_bar(t),
+        "log_snr": schedule.log_snr(t),
+    }
 
 
 def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
@@ -58,12 +64,25 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
         signal = {"signal ᾱ": c["alpha_bar"], "noise 1 − ᾱ": 1 - c["alpha_bar"]}
         final = number(schedule.snr(1.0).item())
         return (
-            ((c["times"], signal), {"values": {"timestep": at},
-             "alt": "The share of the signal falls from 1 towards 0 over time; the share of the noise rises from 0."}),
-            ((c["times"][1:], {"log-SNR": c["log_snr"][1:]}),
-             {"alt": f"The log-SNR falls over time and ends at {c['log_snr'][-1]:.1f}, where the SNR is {final}."}),
-            (((c["alpha"], c["sigma"]),), {"times": c["times"], "values": {"timestep": at},
-             "alt": f"Pictures fade into noise from left to right; at the end the SNR is {final}."}),
+            (
+                (c["times"], signal),
+                {
+                    "values": {"timestep": at},
+                    "alt": "The share of the signal falls from 1 to 0 over time; the share of the noise rises from 0.",
+                },
+            ),
+            (
+                (c["times"][1:], {"log-SNR": c["log_snr"][1:]}),
+                {"alt": f"The log-SNR falls over time and ends at {c['log_snr'][-1]:.1f}, where the SNR is {final}."},
+            ),
+            (
+                ((c["alpha"], c["sigma"]),),
+                {
+                    "times": c["times"],
+                    "values": {"timestep": at},
+                    "alt": f"Pictures fade into noise from left to right; at the end the SNR is {final}.",
+                },
+            ),
         )
 
     schedule = chosen()
@@ -75,8 +94,10 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
 
     def report(schedule: BetaTable) -> str:
         betas = schedule.betas()
-        return (f"terminal SNR {number(schedule.snr(1.0).item())}, betas from {number(betas[0].item())} "
-                f"to {number(betas[-1].item())}")
+        return (
+            f"terminal SNR {number(schedule.snr(1.0).item())}, betas from {number(betas[0].item())} "
+            f"to {number(betas[-1].item())}"
+        )
 
     def follow(_: object = None) -> None:
         start.disabled = end.disabled = family.value == "cosine"

@@ -132,14 +132,18 @@ class Frames(Scrubber):
     def _show(self, pack: Pack, made: list, strip: list, times: list[float], values: dict | None, alt: str) -> None:
         names = ", ".join(meta["name"] for meta in made)
         pictures = f"{made[0]['n']} picture{'s' * (made[0]['n'] > 1)}"
-        given = (f"{names}: {pictures} at {len(times)} times, "
-                 f"from {self.axis} = {number(times[0])} to {number(times[-1])}.")
+        given = (
+            f"{names}: {pictures} at {len(times)} times, from {self.axis} = {number(times[0])} to {number(times[-1])}."
+        )
         self._replace(times, pack, strip, values=values, alt=alt or given, _tracks=made)
 
     def _range(self, name: str, frames: np.ndarray) -> tuple[float, float]:
         ranges = self._options["ranges"]
-        low, high = (0, 255) if frames.dtype == np.uint8 else (
-            ranges.get(name, (-1.0, 1.0)) if isinstance(ranges, dict) else ranges)
+        low, high = (
+            (0, 255)
+            if frames.dtype == np.uint8
+            else (ranges.get(name, (-1.0, 1.0)) if isinstance(ranges, dict) else ranges)
+        )
         if not low < high:
             raise ValueError(f"range ({low:g}, {high:g}) of track {name!r} is empty: give low < high")
         return float(low), float(high)
@@ -154,9 +158,21 @@ class Frames(Scrubber):
             said += f"; values from {number(found[0])} to {number(found[1])}, those beyond are shown as the nearest"
         if whole > b:
             said += f"; the first {b} of {whole} pictures"
-        return {"name": self._options["captions"].get(name, name), "n": b, "channels": c, "height": h, "width": w,
-                "columns": columns, "gap": gap, "scale": max(1, round(self._options["size"] / wide)), "low": low,
-                "high": high, "range": said, "mix": False, "one": False}
+        return {
+            "name": self._options["captions"].get(name, name),
+            "n": b,
+            "channels": c,
+            "height": h,
+            "width": w,
+            "columns": columns,
+            "gap": gap,
+            "scale": max(1, round(self._options["size"] / wide)),
+            "low": low,
+            "high": high,
+            "range": said,
+            "mix": False,
+            "one": False,
+        }
 
     def _add(self, pack: Pack, key: str, name: str, frames: np.ndarray, count: int) -> tuple[dict, tuple]:
         whole = frames.shape[1]
@@ -230,8 +246,18 @@ class Noising(Frames):
     ) -> None:
         self._pictures = array(x0, dtype=np.float32), array(noise, dtype=np.float32)
         self._name = name
-        super().__init__((alpha, sigma), times=times, values=values, ranges=(low, high), columns=columns,
-                         size=size, alt=alt, axis=axis, fps=fps, loop=loop)
+        super().__init__(
+            (alpha, sigma),
+            times=times,
+            values=values,
+            ranges=(low, high),
+            columns=columns,
+            size=size,
+            alt=alt,
+            axis=axis,
+            fps=fps,
+            loop=loop,
+        )
 
     def update(
         self,
@@ -256,11 +282,16 @@ class Noising(Frames):
         pair = [one[:, :MOST] for one in pair]
         low, high = self._range(self._name, pair[0])
         _, b, c, h, w = pair[0].shape
-        frame = [self._mix(*pair, alpha[k], sigma[k]) for k in range(len(times))] if len(times) <= 5 else [
-            self._mix(*pair, alpha[k], sigma[k]) for k in picked(len(times))]
+        frame = (
+            [self._mix(*pair, alpha[k], sigma[k]) for k in range(len(times))]
+            if len(times) <= 5
+            else [self._mix(*pair, alpha[k], sigma[k]) for k in picked(len(times))]
+        )
         finite = [one[np.isfinite(one)] for one in frame]
-        found = (min((float(one.min()) for one in finite if one.size), default=low),
-                 max((float(one.max()) for one in finite if one.size), default=high))
+        found = (
+            min((float(one.min()) for one in finite if one.size), default=low),
+            max((float(one.max()) for one in finite if one.size), default=high),
+        )
         meta = self._meta(self._name, (b, c, h, w), low, high, found, whole) | {"mix": True}
         pack = Pack()
         for name, one in zip(("x0", "noise"), pair, strict=True):

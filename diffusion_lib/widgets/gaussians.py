@@ -25,11 +25,17 @@ def _moments(one: object, count: int, name: str) -> tuple[np.ndarray, np.ndarray
         one = (one.mean, one.var)
     elif isinstance(one, list) and one and hasattr(one[0], "var"):
         one = ([_single(g.mean, name) for g in one], [_single(g.var, name) for g in one])
-    mean, var = (np.broadcast_to(array(part, dtype=float).reshape(-1), count).astype(float)
-                 if array(part).size in (1, count) else _refuse(name, array(part).size, count) for part in one)
+    mean, var = (
+        np.broadcast_to(array(part, dtype=float).reshape(-1), count).astype(float)
+        if array(part).size in (1, count)
+        else _refuse(name, array(part).size, count)
+        for part in one
+    )
     if not (np.isfinite(mean).all() and np.isfinite(var).all() and (var >= 0).all()):
-        raise ValueError(f"{name} needs finite means and finite variances that are not negative; "
-                         f"the smallest variance is {var.min():g}")
+        raise ValueError(
+            f"{name} needs finite means and finite variances that are not negative; "
+            f"the smallest variance is {var.min():g}"
+        )
     return mean, var
 
 
@@ -37,8 +43,10 @@ def _single(x: object, name: str) -> float:
     """The one number in x, whatever its shape: (), (1,) or (1, 1)."""
     found = array(x)
     if found.size != 1:
-        raise ValueError(f"{name} is a list with a Gaussian of shape {found.shape}: each must be of one number, "
-                         "such as g.mean[0] and g.var[0]")
+        raise ValueError(
+            f"{name} is a list with a Gaussian of shape {found.shape}: each must be of one number, "
+            "such as g.mean[0] and g.var[0]"
+        )
     return float(found.item())
 
 
@@ -89,18 +97,30 @@ class Gaussians(Scrubber):
         """Show two other densities in the same widget, at the same place in time; arguments as for a new one."""
         times = as_times(times)
         (m1, v1), (m2, v2) = (
-            _moments(one, len(times), name) for one, name in zip((first, second), self._titles, strict=True))
+            _moments(one, len(times), name) for one, name in zip((first, second), self._titles, strict=True)
+        )
         ends = np.concatenate([m + side * 3.5 * np.sqrt(v) for m, v in ((m1, v1), (m2, v2)) for side in (-1, 1)])
         plot = plots.plot(
-            self._x_range or plots.limits(ends, room=0.0), (0.0, 1.08), y_ticks=False, x_label="x", **self._size)
+            self._x_range or plots.limits(ends, room=0.0), (0.0, 1.08), y_ticks=False, x_label="x", **self._size
+        )
         found = kl(m1, v1, m2, v2)
         pack = Pack()
         for name, part in (("m0", m1), ("v0", v1), ("m1", m2), ("v1", v2), ("kl", found)):
             pack.add(name, part)
-        given = (f"Normal densities {self._titles[0]} and {self._titles[1]}, from {self.axis} = {number(times[0])} to "
-                 f"{number(times[-1])}, and their KL.")
-        self._replace(times, pack, ((m1, v1), (m2, v2), found), values=values, alt=alt or given, _plot=plot,
-                      _names=list(self._titles), _zoom=self._zooms)
+        given = (
+            f"Normal densities {self._titles[0]} and {self._titles[1]}, from {self.axis} = {number(times[0])} to "
+            f"{number(times[-1])}, and their KL."
+        )
+        self._replace(
+            times,
+            pack,
+            ((m1, v1), (m2, v2), found),
+            values=values,
+            alt=alt or given,
+            _plot=plot,
+            _names=list(self._titles),
+            _zoom=self._zooms,
+        )
 
     def still(self) -> bytes:
         """A PNG of the two densities at up to five times, and their KL."""
@@ -122,8 +142,7 @@ class Gaussians(Scrubber):
                 sheet.line(x, density(x, *one) / peak, plots.COLOURS[i], plots.DASHES[i])
             panels.append(sheet.finish())
         legend = stills.key(list(self._names))
-        return stills.png(stills.stack([stills.side_by_side(panels), legend], down=True), repr(self),
-                          colours=64)
+        return stills.png(stills.stack([stills.side_by_side(panels), legend], down=True), repr(self), colours=64)
 
 
 def density(x: np.ndarray, mean: float, var: float) -> np.ndarray:

@@ -43,8 +43,11 @@ def bundle(box: ipywidgets.Box) -> tuple[dict, dict] | None:
     picture, alt = _still(box) or (stills.words("closed"), "closed")
     _show(box)
     view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
-    data = {"text/plain": alt, "image/png": base64.b64encode(picture).decode(),
-            "application/vnd.jupyter.widget-view+json": view}
+    data = {
+        "text/plain": alt,
+        "image/png": base64.b64encode(picture).decode(),
+        "application/vnd.jupyter.widget-view+json": view,
+    }
     return data, {"image/png": {"alt": alt}}
 
 
@@ -101,7 +104,8 @@ def _teach_ipython() -> None:
     shell = cells._shell()
     if shell is not None:
         shell.display_formatter.mimebundle_formatter.for_type(
-            ipywidgets.Box, lambda box, include=None, exclude=None: bundle(box) or box._repr_mimebundle_())
+            ipywidgets.Box, lambda box, include=None, exclude=None: bundle(box) or box._repr_mimebundle_()
+        )
 
 
 _teach_ipython()

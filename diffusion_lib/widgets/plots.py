@@ -64,7 +64,18 @@ def plot(
 ) -> dict:
     """A plot area: size in pixels, margins, ranges (x may fall from left to right), ticks and labels."""
     return {
-        "width": width, "height": height, "left": 58 if y_ticks else 12, "right": 12, "top": 22 if y_label else 8,
-        "bottom": 40, "x": list(x), "y": list(y), "logX": log_x, "logY": log_y, "xLabel": x_label, "yLabel": y_label,
-        "xTicks": ticks(min(x), max(x), log=log_x), "yTicks": ticks(*y, log=log_y) if y_ticks else [],
+        "width": width,
+        "height": height,
+        "left": 58 if y_ticks else 12,
+        "right": 12,
+        "top": 22 if y_label else 8,
+        "bottom": 40,
+        "x": list(x),
+        "y": list(y),
+        "logX": log_x,
+        "logY": log_y,
+        "xLabel": x_label,
+        "yLabel": y_label,
+        "xTicks": ticks(min(x), max(x), log=log_x),
+        "yTicks": ticks(*y, log=log_y) if y_ticks else [],
     }

@@ -117,18 +117,33 @@ class Points(Scrubber):
             if odd:
                 notes.append(f"{name}: {odd} points over all times are NaN or infinite, left out")
             if out:
-                notes.append(f"{name}: {out} points over all times lie beyond "
-                             f"{number(bounds[0])} … {number(bounds[1])}")
+                notes.append(
+                    f"{name}: {out} points over all times lie beyond {number(bounds[0])} … {number(bounds[1])}"
+                )
         if dimension == 1 and (field is not None or paths):
             raise ValueError("a field and paths need points in two dimensions; these have one")
-        pack, strip, plot, scene = (self._histogram(clouds, times, bounds, density) if dimension == 1 else
-                                    self._cloud(clouds, times, bounds, density, field, paths))
+        pack, strip, plot, scene = (
+            self._histogram(clouds, times, bounds, density)
+            if dimension == 1
+            else self._cloud(clouds, times, bounds, density, field, paths)
+        )
         size = next(iter(clouds.values())).shape[1]
         shown = "histogram" if dimension == 1 else "cloud"
-        given = (f"{shown} of {size} points ({', '.join(clouds)}), from {self.axis} = {number(times[0])} to "
-                 f"{number(times[-1])}.")
-        self._replace(times, pack, strip, values=values, alt=alt or given, note="; ".join(notes), _plot=plot,
-                      _clouds=list(clouds), _scene=scene)
+        given = (
+            f"{shown} of {size} points ({', '.join(clouds)}), from {self.axis} = {number(times[0])} to "
+            f"{number(times[-1])}."
+        )
+        self._replace(
+            times,
+            pack,
+            strip,
+            values=values,
+            alt=alt or given,
+            note="; ".join(notes),
+            _plot=plot,
+            _clouds=list(clouds),
+            _scene=scene,
+        )
 
     def _histogram(self, clouds: dict, times: list, bounds: tuple, density: object) -> tuple:
         """What is sent, what a still is made of, the plot, and what the browser must know of the scene."""
@@ -137,8 +152,9 @@ class Points(Scrubber):
         bars = {}
         for i, (name, x) in enumerate(clouds.items()):
             whole = x.shape[1] * (edges[1] - edges[0])  # of all points, those outside and odd ones too: a true density
-            bars[name] = np.stack([np.histogram(frame[np.isfinite(frame)], edges)[0] / whole for frame in x[..., 0]]
-                                  ).astype(np.float32)
+            bars[name] = np.stack(
+                [np.histogram(frame[np.isfinite(frame)], edges)[0] / whole for frame in x[..., 0]]
+            ).astype(np.float32)
             pack.add(f"bars {i}", bars[name])
             top = max(top, float(bars[name].max()))
         exact, one = None, False
@@ -164,8 +180,13 @@ class Points(Scrubber):
         paths = list(range(min(paths, least))) if isinstance(paths, int) else [int(i) for i in paths]
         if any(not 0 <= i < least for i in paths):
             raise ValueError(f"paths={paths} asks for a point that is not there: give numbers from 0 to {least - 1}")
-        scene = {"counts": [x.shape[1] for x in clouds.values()], "paths": paths, "density": density is not None,
-                 "field": field is not None, "flat": False}
+        scene = {
+            "counts": [x.shape[1] for x in clouds.values()],
+            "paths": paths,
+            "density": density is not None,
+            "field": field is not None,
+            "flat": False,
+        }
         levels = arrows = None
         if density is not None:
             levels = _levels(_over_time(density, _grid(bounds, 64), times, (64, 64), "density"))

@@ -46,8 +46,12 @@ def strip(columns: list[str], rows: list[tuple[str, list[np.ndarray]]], alt: str
     blocks = []
     for name, pictures in rows:
         scale = max(1, width // pictures[0].shape[1])
-        blocks.append((name, [Image.fromarray(p).resize((p.shape[1] * scale, p.shape[0] * scale), Image.NEAREST)
-                              for p in pictures]))
+        blocks.append(
+            (
+                name,
+                [Image.fromarray(p).resize((p.shape[1] * scale, p.shape[0] * scale), Image.NEAREST) for p in pictures],
+            )
+        )
     cell = max(max(p.width for _, made in blocks for p in made), *(int(text.getlength(c)) for c in columns))
     gap, head, line = 10, 22, 20
     height = head + sum(made[0].height + line for _, made in blocks)
@@ -80,7 +84,10 @@ def bundle(widget: object) -> tuple[dict, dict]:
     data = {"text/plain": alt, "image/png": base64.b64encode(widget.still()).decode()}
     widget._cell.show()
     data["application/vnd.jupyter.widget-view+json"] = {
-        "version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+        "version_major": 2,
+        "version_minor": 0,
+        "model_id": widget.model_id,
+    }
     return data, {"image/png": {"alt": alt}}
 
 
@@ -134,8 +141,11 @@ def _dashed(draw: ImageDraw.ImageDraw, points: list, colour: tuple, dash: tuple,
             step = min(left, whole - done)
             if on:
                 a, b = done / whole, (done + step) / whole
-                draw.line([(x0 + a * (x1 - x0), y0 + a * (y1 - y0)), (x0 + b * (x1 - x0), y0 + b * (y1 - y0))],
-                          fill=colour, width=width)
+                draw.line(
+                    [(x0 + a * (x1 - x0), y0 + a * (y1 - y0)), (x0 + b * (x1 - x0), y0 + b * (y1 - y0))],
+                    fill=colour,
+                    width=width,
+                )
             done, left = done + step, left - step
             if left <= 1e-9:
                 at, on = (at + 1) % len(lengths), not on
@@ -152,16 +162,22 @@ class Plot:
         z = self.ZOOM
         self.sheet = Image.new("RGB", (plot["width"] * z, plot["height"] * z), "white")
         self.draw = ImageDraw.Draw(self.sheet, "RGBA")
-        self.box = (plot["left"] * z, plot["top"] * z, (plot["width"] - plot["right"]) * z,
-                    (plot["height"] - plot["bottom"]) * z)
+        self.box = (
+            plot["left"] * z,
+            plot["top"] * z,
+            (plot["width"] - plot["right"]) * z,
+            (plot["height"] - plot["bottom"]) * z,
+        )
         self.foot: Image.Image | None = None
 
     def place(self, x: object, y: object) -> tuple[np.ndarray, np.ndarray]:
         """Values to pixels of the large sheet."""
         left, top, right, bottom = self.box
         spots = []
-        for values, ends, log, (a, b) in ((x, self.plot["x"], self.plot["logX"], (left, right)),
-                                          (y, self.plot["y"], self.plot["logY"], (bottom, top))):
+        for values, ends, log, (a, b) in (
+            (x, self.plot["x"], self.plot["logX"], (left, right)),
+            (y, self.plot["y"], self.plot["logY"], (bottom, top)),
+        ):
             values = np.asarray(values, dtype=float)
             with np.errstate(divide="ignore", invalid="ignore"):
                 low, high = (np.log(end) if log else end for end in ends)

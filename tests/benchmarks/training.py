@@ -53,7 +53,9 @@ def main():
         seconds = clock() - start - looking
         table.append((*(early or (0, 0, 0)), seconds, *look(p.denoiser)))
         print("run", seed, [round(value, 3) for value in table[-1]], flush=True)
-    step, right, ratio, seconds, right_end, ratio_end = (statistics.median(column) for column in zip(*table, strict=True))
+    step, right, ratio, seconds, right_end, ratio_end = (
+        statistics.median(column) for column in zip(*table, strict=True)
+    )
     print(f"threads {torch.get_num_threads()}, {options.clock} clock, floor {floor:.3f}")
     print(f"after {options.early:g} s (step {step:.0f}): {right:.1%} recognised, Fréchet / floor {ratio:.2f}")
     print(f"after {seconds:.0f} s (step {options.steps}): {right_end:.1%} recognised, Fréchet / floor {ratio_end:.2f}")

@@ -83,12 +83,21 @@ def build() -> None:
     exec(SETUP, scope)
     widgets = scope["widgets"]
     kinds = {
-        "100 frames of 8 pictures 32x32x3, one track": (lambda: widgets.scrub({"x_t": scope["frames"]}), "300 ms, 2.5 MB"),
-        "the same, pure noise": (lambda: widgets.scrub({"x": scope["torch"].randn(100, 8, 3, 32, 32)}), "300 ms, 2.5 MB"),
+        "100 frames of 8 pictures 32x32x3, one track": (
+            lambda: widgets.scrub({"x_t": scope["frames"]}),
+            "300 ms, 2.5 MB",
+        ),
+        "the same, pure noise": (
+            lambda: widgets.scrub({"x": scope["torch"].randn(100, 8, 3, 32, 32)}),
+            "300 ms, 2.5 MB",
+        ),
         "1000 frames": (lambda: widgets.scrub({"x_t": scope["frames"].repeat_interleave(10, 0)}), "usable"),
         "x_t computed in the browser, 1000 times": (
-            lambda: widgets.Noising(scope["x0"], scope["noise"], scope["np"].linspace(1, 0, 1000), scope["np"].linspace(0, 1, 1000)),
-            "two frames: 0.2 MB"),
+            lambda: widgets.Noising(
+                scope["x0"], scope["noise"], scope["np"].linspace(1, 0, 1000), scope["np"].linspace(0, 1, 1000)
+            ),
+            "two frames: 0.2 MB",
+        ),
     }
     for name, (make, target) in kinds.items():
         took, busy = [], []
@@ -134,8 +143,13 @@ def tell(draws: list[dict]) -> None:
 def draw(browser: object, lab: Lab) -> None:
     """A change of t to pixels, and the same with `interact`."""
     page = new_page(browser)
-    cells = [SETUP, "widgets.scrub({'x_t': frames})", "widgets.Noising(x0, noise, np.linspace(1, 0, 100), np.linspace(0, 1, 100))",
-             "widgets.scrub({'x_t': frames.repeat_interleave(10, 0)})", INTERACT]
+    cells = [
+        SETUP,
+        "widgets.scrub({'x_t': frames})",
+        "widgets.Noising(x0, noise, np.linspace(1, 0, 100), np.linspace(0, 1, 100))",
+        "widgets.scrub({'x_t': frames.repeat_interleave(10, 0)})",
+        INTERACT,
+    ]
     page.goto(lab.write("draw.ipynb", *cells))
     run_all(page, len(cells))
     found = {}
@@ -200,7 +214,9 @@ def memory(browser: object, lab: Lab) -> None:
     """A cell run 50 times."""
     print("memory: a cell that shows 100 frames of 8 pictures, run 50 times")
     page = new_page(browser, spy=False)
-    page.goto(lab.write("memory.ipynb", SETUP + "import os; print('pid', os.getpid())", "widgets.scrub({'x_t': frames})"))
+    page.goto(
+        lab.write("memory.ipynb", SETUP + "import os; print('pid', os.getpid())", "widgets.scrub({'x_t': frames})")
+    )
     run_all(page, 2)
     slider(page)
     pid = int(page.get_by_text("pid ").last.inner_text().split()[1])
@@ -211,8 +227,11 @@ def memory(browser: object, lab: Lab) -> None:
         for _ in range(3):
             session.send("HeapProfiler.collectGarbage")
         heap = session.send("Runtime.getHeapUsage")
-        return {"kernel, private": resident(pid), "page's heap": heap["usedSize"] / 1e6,
-                "page's array buffers": heap.get("backingStorageSize", 0) / 1e6}
+        return {
+            "kernel, private": resident(pid),
+            "page's heap": heap["usedSize"] / 1e6,
+            "page's array buffers": heap.get("backingStorageSize", 0) / 1e6,
+        }
 
     cell = page.locator(".jp-CodeCell").nth(1)
 
@@ -221,8 +240,10 @@ def memory(browser: object, lab: Lab) -> None:
             old = cell.locator(".jp-InputPrompt").inner_text()
             cell.locator(".cm-content").click()
             page.keyboard.press("Control+Enter")
-            page.wait_for_function("([node, old]) => node.textContent !== old && /\\d/.test(node.textContent)",
-                                   arg=[cell.locator(".jp-InputPrompt").element_handle(), old])
+            page.wait_for_function(
+                "([node, old]) => node.textContent !== old && /\\d/.test(node.textContent)",
+                arg=[cell.locator(".jp-InputPrompt").element_handle(), old],
+            )
             page.wait_for_selector(".dl-slider[aria-valuetext]")
 
     again(5)

@@ -17,7 +17,13 @@ import nbformat
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def chromium() -> str | None:
@@ -53,14 +59,18 @@ class Lab:
 
     def address(self, name: str, view: str = "lab") -> str:
         # a workspace of its own, reset: no tabs of an earlier test
-        return f"{self.url}/lab/workspaces/{name.removesuffix('.ipynb')}/tree/{name}?reset" if view == "lab" else (
-            f"{self.url}/notebooks/{name}")
+        return (
+            f"{self.url}/lab/workspaces/{name.removesuffix('.ipynb')}/tree/{name}?reset"
+            if view == "lab"
+            else (f"{self.url}/notebooks/{name}")
+        )
 
     def call(self, path: str, method: str = "GET", body: dict | None = None) -> object:
         """The server's REST interface."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}/api/{path}", data, method=method,
-                                         headers={"Content-Type": "application/json"})
+        request = urllib.request.Request(
+            f"{self.url}/api/{path}", data, method=method, headers={"Content-Type": "application/json"}
+        )
         with urllib.request.urlopen(request, timeout=20) as answer:
             text = answer.read()
         return json.loads(text) if text else None
@@ -74,18 +84,40 @@ class Lab:
 def start_lab(folder: Path, port: int) -> subprocess.Popen:
     """Start JupyterLab on `folder` without token, browser or news, and wait until it answers."""
     home = folder / ".jupyter"
-    environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data"),
-                   "JUPYTER_RUNTIME_DIR": str(home / "runtime"), "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-                   "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"), "IPYTHONDIR": str(home / "ipython"),
-                   "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    environment = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
     settings = home / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
     server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-         "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True",
-         f"--ServerApp.root_dir={folder}", "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
-        cwd=folder, env=environment, stdout=(folder / "lab.log").open("w"), stderr=subprocess.STDOUT)
+        [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            "--ip=127.0.0.1",
+            f"--port={port}",
+            "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=",
+            "--ServerApp.disable_check_xsrf=True",
+            f"--ServerApp.root_dir={folder}",
+            "--LabApp.news_url=",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        ],
+        cwd=folder,
+        env=environment,
+        stdout=(folder / "lab.log").open("w"),
+        stderr=subprocess.STDOUT,
+    )
     until = time.monotonic() + 240
     while time.monotonic() < until:
         if server.poll() is not None:
@@ -114,7 +146,9 @@ def run_all(page: object, cells: int, seconds: float = 240.0) -> None:
         prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
         if len(prompts) == cells and all(re.search(r"\d", prompt) for prompt in prompts):
             return
-        if not any(re.search(r"[\d*]", prompt) for prompt in prompts):  # a kernel that has just begun may drop a request
+        if not any(
+            re.search(r"[\d*]", prompt) for prompt in prompts
+        ):  # a kernel that has just begun may drop a request
             page.get_by_text("Run", exact=True).first.click()
             page.get_by_text("Run All Cells", exact=True).click()
         page.wait_for_timeout(1000)
@@ -125,14 +159,19 @@ def watch(page: object) -> None:
     """Collect the errors of a page's console in `page.errors`."""
     page.set_default_timeout(90_000)  # a machine may be busy
     page.errors = []
-    page.on("console", lambda message: message.type == "error" and page.errors.append(f"{message.text} {message.location}"))
+    page.on(
+        "console", lambda message: message.type == "error" and page.errors.append(f"{message.text} {message.location}")
+    )
     page.on("pageerror", lambda error: page.errors.append(str(error)))
 
 
 def canvas(page: object, number: int = 0) -> np.ndarray:
     """The pixels of a canvas, (H, W, 4) uint8, read back from it."""
-    found = page.locator(".dl-widget canvas").nth(number).evaluate(
-        "c => [c.height, c.width, Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)]")
+    found = (
+        page.locator(".dl-widget canvas")
+        .nth(number)
+        .evaluate("c => [c.height, c.width, Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)]")
+    )
     return np.array(found[2], dtype=np.uint8).reshape(found[0], found[1], 4)
 
 

@@ -34,8 +34,15 @@ def executed():
     """A notebook with each widget, run as `export` runs it."""
     notebook = nbformat.v4.new_notebook()
     code = nbformat.v4.new_code_cell
-    notebook.cells = [nbformat.v4.new_markdown_cell(TEXT), code(ALL), code("frames"), code("noising"),
-                      code("widgets.link(frames, curves)\nwidgets.row(curves, points)"), code("bars"), code(CONTROLS)]
+    notebook.cells = [
+        nbformat.v4.new_markdown_cell(TEXT),
+        code(ALL),
+        code("frames"),
+        code("noising"),
+        code("widgets.link(frames, curves)\nwidgets.row(curves, points)"),
+        code("bars"),
+        code(CONTROLS),
+    ]
     NotebookClient(notebook, timeout=300).execute()
     return notebook
 
@@ -81,7 +88,9 @@ def test_canvas_holds_the_tensor(opened, made, k):
 def test_the_page_computes_the_noised_picture_to_the_bit(opened, made):
     for key, k in (("Home", 0), ("PageUp", 10), ("End", 100)):
         press(opened, key, 1)
-        x_t = np.float32(made["alpha"][k]) * made["x0"].astype(np.float32) + np.float32(made["sigma"][k]) * made["noise"]
+        x_t = (
+            np.float32(made["alpha"][k]) * made["x0"].astype(np.float32) + np.float32(made["sigma"][k]) * made["noise"]
+        )
         assert np.array_equal(canvas(opened, 2), grid(x_t, 2, 1))
 
 
@@ -107,7 +116,9 @@ def test_controls_move_where_linked_and_say_what_they_need_elsewhere(opened):
         opened.keyboard.press("ArrowRight")
     opened.wait_for_function("document.querySelectorAll('.dl-slider')[5].getAttribute('aria-valuenow') === '5'")
     greyed = opened.locator(".dl-control input:disabled")
-    assert greyed.count() == 1 and greyed.input_value() == "cosine" and "running kernel" in greyed.get_attribute("title")
+    assert (
+        greyed.count() == 1 and greyed.input_value() == "cosine" and "running kernel" in greyed.get_attribute("title")
+    )
     assert "needs the notebook and a running kernel" in opened.locator(".dl-hint").inner_text()
     assert opened.locator(".dl-control", has_text="<u>text</u>").count() == 1
 
@@ -137,7 +148,10 @@ def test_fingers(browser, opened):
     hand = context.new_cdp_session(page)
 
     def swipe(start, end, moves=8):
-        points = [(start[0] + (end[0] - start[0]) * i / moves, start[1] + (end[1] - start[1]) * i / moves) for i in range(moves + 1)]
+        points = [
+            (start[0] + (end[0] - start[0]) * i / moves, start[1] + (end[1] - start[1]) * i / moves)
+            for i in range(moves + 1)
+        ]
         for kind, (x, y) in zip(["touchStart"] + ["touchMove"] * moves, points, strict=True):
             hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
             page.wait_for_timeout(20)
@@ -204,7 +218,9 @@ def test_a_failing_cell_is_named(tmp_path):
 
 def test_a_committed_notebook_opened_unexecuted_shows_stills_and_no_error(executed, lab, page, made):
     committed = stills(nbformat.from_dict(executed))
-    assert STATE not in str(committed.metadata) and not any(VIEW in str(cell.get("outputs", "")) for cell in committed.cells)
+    assert STATE not in str(committed.metadata) and not any(
+        VIEW in str(cell.get("outputs", "")) for cell in committed.cells
+    )
     nbformat.write(committed, lab.folder / "committed.ipynb")
     page.goto(lab.address("committed.ipynb"))
     page.wait_for_selector(".jp-OutputArea img")

@@ -19,8 +19,15 @@ def notebook(browser, lab):
     context = browser.new_context(viewport={"width": 1300, "height": 4000})
     page = context.new_page()
     watch(page)
-    cells = [ALL, "frames", "noising", "widgets.row(curves, points)", "bars", "gaussians",
-             "print(f'python {frames.index} {frames.t:.2f} {frames.time:.2f}')"]
+    cells = [
+        ALL,
+        "frames",
+        "noising",
+        "widgets.row(curves, points)",
+        "bars",
+        "gaussians",
+        "print(f'python {frames.index} {frames.t:.2f} {frames.time:.2f}')",
+    ]
     page.goto(lab.write("live.ipynb", *cells))
     run_all(page, len(cells))
     page.wait_for_function("document.querySelectorAll('.dl-slider[aria-valuetext]').length === 6")
@@ -53,8 +60,10 @@ def run_cell(page, text):
     before = cell.locator(".jp-InputPrompt").inner_text()
     cell.locator(".cm-content").click()
     page.keyboard.press("Control+Enter")
-    page.wait_for_function("([node, old]) => node.textContent !== old && /\\d/.test(node.textContent)",
-                           arg=[cell.locator(".jp-InputPrompt").element_handle(), before])
+    page.wait_for_function(
+        "([node, old]) => node.textContent !== old && /\\d/.test(node.textContent)",
+        arg=[cell.locator(".jp-InputPrompt").element_handle(), before],
+    )
     return cell.locator(".jp-OutputArea").inner_text()
 
 
@@ -81,8 +90,18 @@ def test_the_browser_computes_the_noised_picture_to_the_bit(notebook, made, k):
 
 def test_keys(notebook):
     press(notebook, "Home")
-    for key, expected in [("ArrowRight", 1), ("ArrowUp", 2), ("ArrowLeft", 1), ("ArrowDown", 0), ("ArrowLeft", 0),
-                          ("PageUp", 2), ("PageDown", 0), ("End", 20), ("ArrowRight", 20), ("Home", 0)]:
+    for key, expected in [
+        ("ArrowRight", 1),
+        ("ArrowUp", 2),
+        ("ArrowLeft", 1),
+        ("ArrowDown", 0),
+        ("ArrowLeft", 0),
+        ("PageUp", 2),
+        ("PageDown", 0),
+        ("End", 20),
+        ("ArrowRight", 20),
+        ("Home", 0),
+    ]:
         press(notebook, key)
         assert now(notebook) == expected, key
 
@@ -208,9 +227,13 @@ def test_nothing_on_the_console(notebook):
 
 def test_links_rows_updates_and_restarts(run, lab):
     """Linked widgets move together, Python's `update` reaches the page, and a dead kernel leaves it usable."""
-    page = run("links.ipynb", ALL, "widgets.link(frames, curves, noising)\nwidgets.column(frames, widgets.row(curves, noising))",
-               "import ipywidgets\nbox = ipywidgets.FloatSlider(min=0, max=1)\nipywidgets.jslink((box, 'value'), (gaussians, 't'))\n"
-               "ipywidgets.VBox([box, gaussians])")
+    page = run(
+        "links.ipynb",
+        ALL,
+        "widgets.link(frames, curves, noising)\nwidgets.column(frames, widgets.row(curves, noising))",
+        "import ipywidgets\nbox = ipywidgets.FloatSlider(min=0, max=1)\nipywidgets.jslink((box, 'value'), (gaussians, 't'))\n"
+        "ipywidgets.VBox([box, gaussians])",
+    )
     page.wait_for_function("document.querySelectorAll('.dl-slider[aria-valuetext]').length === 4")
     press(page, "Home")
     press(page, "PageUp")
@@ -245,9 +268,11 @@ def test_update_from_a_control(run, made):
 
 def test_update_to_more_frames_than_before(run):
     """While the new arrays are unpacked, the old ones are not asked for a frame that they do not have."""
-    make = ("import numpy as np\nfrom diffusion_lib import widgets\n"
-            "def lines(n):\n    return np.linspace(0, 1, n), {'y': np.random.default_rng(0).normal(size=n)}\n"
-            "curves = widgets.Curves(*lines(11))\ncurves.t = 1.0")
+    make = (
+        "import numpy as np\nfrom diffusion_lib import widgets\n"
+        "def lines(n):\n    return np.linspace(0, 1, n), {'y': np.random.default_rng(0).normal(size=n)}\n"
+        "curves = widgets.Curves(*lines(11))\ncurves.t = 1.0"
+    )
     page = run("longer.ipynb", make, "curves", "for n in (30_000, 5, 20_000, 3, 10_001):\n    curves.update(*lines(n))")
     page.wait_for_function("document.querySelector('.dl-slider').getAttribute('aria-valuenow') === '10000'")
     assert page.errors == []
