@@ -10,7 +10,7 @@ Everything here is one sentence, ``x_t = alpha(t) * x_0 + sigma(t) * noise``, re
 Each module imports only from the ones above it in this list, which is also the order to read them in::
 
     gaussians  schedules  predictions  denoisers  networks  data  objective
-    sampling  files  training  evaluation  figures  widgets  exercises
+    sampling  checkpoints  training  evaluation  course
 
 Modules are loaded on first use, so ``import diffusion_lib`` costs next to nothing.
 """
@@ -28,12 +28,10 @@ __all__ = [  # noqa: RUF022 in the order of the floor plan
     "data",
     "objective",
     "sampling",
-    "files",
+    "checkpoints",
     "training",
     "evaluation",
-    "figures",
-    "widgets",
-    "exercises",
+    "course",
 ]
 
 

@@ -1,6 +1,6 @@
 """``python -m diffusion_lib``: see :mod:`diffusion_lib.cli`."""
 
-from diffusion_lib.cli import main
+from .cli import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -140,9 +140,9 @@ def train(options: argparse.Namespace) -> None:
     import torch
 
     from . import training
+    from .checkpoints import describe, save_denoiser, writable
     from .data import load
     from .denoisers import Denoiser
-    from .files import describe, save_denoiser, writable
     from .networks import parameter_count
 
     engine = training.accelerator()
@@ -190,7 +190,7 @@ def train(options: argparse.Namespace) -> None:
 
 
 def sample(options: argparse.Namespace) -> None:
-    from .files import writable
+    from .checkpoints import writable
 
     denoiser, made = open_model(options.model)
     writable(options.out.parent)
@@ -250,7 +250,7 @@ def info(options: argparse.Namespace) -> None:
 
 
 def export(options: argparse.Namespace) -> None:
-    from .export import export as write_pages
+    from .course.export import export as write_pages
 
     write_pages(options.out)
 
@@ -294,7 +294,7 @@ def network(data, options: argparse.Namespace):
 
 def model_path(name: str) -> Path:
     """The file that was given, or the bundled model of that name."""
-    from .files import bundled
+    from .checkpoints import bundled
 
     return Path(name) if Path(name).exists() or Path(name).suffix else bundled(name)
 
@@ -303,7 +303,7 @@ def open_model(name: str):
     """A denoiser, on the GPU if there is one, and what its file says of it."""
     import torch
 
-    from .files import describe, load_denoiser
+    from .checkpoints import describe, load_denoiser
 
     path = model_path(name)
     made = describe(path)
@@ -346,7 +346,7 @@ def labels(classes: list[str], options: argparse.Namespace, net):
 
 def write_picture(samples, path: Path) -> None:
     """Samples as a PNG: pictures in rows of 8, points as a cloud or a histogram."""
-    from . import figures
+    from .course import figures
 
     if samples.ndim == 4:
         from PIL import Image

@@ -33,8 +33,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .checkpoints import bundled, read, write
 from .data import Dataset
-from .files import bundled, read, write
 
 CLASSIFIER_FORMAT = "diffusion_lib classifier 1"
 

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion_lib.denoisers import NO_LABEL
+from .denoisers import NO_LABEL
 
 
 def time_embedding(t: Tensor, dim: int) -> Tensor:

@@ -33,9 +33,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from .checkpoints import Info, info_of, read, writable, write
 from .data.dataset import Dataset
 from .denoisers import NO_LABEL, Denoiser
-from .files import Info, info_of, read, writable, write
 from .objective import WEIGHTS, Weight, loss
 
 CHECKPOINT = "checkpoint.safetensors"

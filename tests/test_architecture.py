@@ -12,7 +12,7 @@ import diffusion_lib
 PACKAGE = Path(diffusion_lib.__file__).parent
 FLOORS = [
     "gaussians", "schedules", "predictions", "denoisers", "networks", "data", "objective", "sampling",
-    "files", "training", "evaluation", "figures", "widgets", "exercises", "export", "server", "cli", "__main__",
+    "checkpoints", "training", "evaluation", "course", "cli", "__main__",
 ]  # fmt: skip
 MATHEMATICS = {"gaussians", "schedules", "predictions", "denoisers", "objective", "sampling"}
 
@@ -52,7 +52,7 @@ def test_each_module_imports_only_from_the_floors_above(path, parts):
             assert FLOORS.index(name[1]) < floor or name[1] == parts[0], f"{'/'.join(parts)} imports {'.'.join(name)}"
         if parts[0] in MATHEMATICS:
             assert name[0] not in ("matplotlib", "IPython", "ipywidgets"), f"{parts[0]} imports {name[0]}"
-        if parts[0] in ("networks", "figures"):
+        if parts[0] in ("networks",):
             assert name[:2] != ["diffusion_lib", "schedules"], f"{parts[0]} knows a schedule"
 
 

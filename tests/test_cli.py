@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from diffusion_lib import cli
+from diffusion_lib.checkpoints import describe, load_denoiser
 from diffusion_lib.cli import main
-from diffusion_lib.files import describe, load_denoiser
 
 ROOT = Path(__file__).parents[1]
 QUICK = ["--data", "mixture", "--count", "200", "--steps", "6", "--batch", "8", "--width", "16", "--depth", "1", "--every", "4",
@@ -197,7 +197,7 @@ def test_half_stores_float16(digits):
 
 
 def test_export_calls_the_exporter(monkeypatch, tmp_path):
-    from diffusion_lib import export
+    from diffusion_lib.course import export
 
     asked = []
     monkeypatch.setattr(export, "export", asked.append)

@@ -222,7 +222,7 @@ def test_precision_falls_for_noise_and_recall_for_a_lost_mode():
 
 
 def test_bundled_classifier_is_small_knows_digits_and_is_its_recipe(digits, held_out):
-    from diffusion_lib.files import bundled
+    from diffusion_lib.checkpoints import bundled
 
     classifier = load_classifier()
     assert bundled("digits_classifier").stat().st_size < 300_000
@@ -270,7 +270,7 @@ def test_a_file_rebuilds_its_classifier_and_no_other_file_does(tmp_path, digits)
     again = load_classifier(tmp_path / "c.safetensors")
     assert again.config == classifier.config and again.classes == digits.classes
     assert torch.equal(features(digits.x[:9], again), features(digits.x[:9], classifier))
-    from diffusion_lib.files import write
+    from diffusion_lib.checkpoints import write
 
     write(tmp_path / "other.safetensors", {"x": torch.zeros(1)}, {"format": "another"})
     with pytest.raises(ValueError, match="is a 'another', not a classifier"):

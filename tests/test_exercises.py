@@ -24,9 +24,9 @@ import pytest
 import torch
 
 from diffusion_lib import networks, objective, predictions, sampling, training
+from diffusion_lib.course.exercises import assignment, check, engine, hint
+from diffusion_lib.course.exercises.engine import agree, catalogue, draws, find, judge
 from diffusion_lib.denoisers import Empirical
-from diffusion_lib.exercises import assignment, check, engine, hint
-from diffusion_lib.exercises.engine import agree, catalogue, draws, find, judge
 from diffusion_lib.gaussians import Gaussian
 from diffusion_lib.schedules import Discrete, Flow
 
@@ -756,7 +756,7 @@ def small_notebook():
     notebook = nbformat.v4.new_notebook()
     notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook.cells = [
-        code("import torch\nfrom diffusion_lib.exercises import check, hint, engine"),
+        code("import torch\nfrom diffusion_lib.course.exercises import check, hint, engine"),
         code(STUB, tags=["exercise"], exercise="2.1"),
         code(SOLUTION, tags=["solution"], exercise="2.1", jupyter={"source_hidden": True}),
     ]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffusion_lib import widgets
+from diffusion_lib.course import widgets
 from diffusion_lib.schedules import CosineBeta, LinearBeta, ScaledLinearBeta, SigmoidBeta
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from diffusion_lib import figures
+from diffusion_lib.course import figures
 
 Step = namedtuple("Step", "t x x0")
 

@@ -5,8 +5,8 @@ import base64
 import nbformat
 from bs4 import BeautifulSoup
 
-from diffusion_lib import figures
-from diffusion_lib.export import export
+from diffusion_lib.course import figures
+from diffusion_lib.course.export import export
 
 
 def test_a_figures_alt_text_reaches_the_page(tmp_path):

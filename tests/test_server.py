@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from diffusion_lib import server
-from diffusion_lib.export import VIEW
+from diffusion_lib.course import server
+from diffusion_lib.course.export import VIEW
 
 
 def saved(*data, kind="notebook"):
@@ -39,7 +39,7 @@ def test_jupyter_finds_the_extension_where_it_was_installed():
 
     places = [Path(place) / "jupyter_server_config.d" / "diffusion_lib.json" for place in jupyter_config_path()]
     found = [json.loads(place.read_text()) for place in places if place.exists()]
-    assert {"ServerApp": {"jpserver_extensions": {"diffusion_lib.server": True}}} in found, (
+    assert {"ServerApp": {"jpserver_extensions": {"diffusion_lib.course.server": True}}} in found, (
         f"pip install -e . with {sys.executable}"
     )
     (point,) = server._jupyter_server_extension_points()

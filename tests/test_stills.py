@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diffusion_lib import widgets
-from diffusion_lib.widgets import stills
+from diffusion_lib.course import widgets
+from diffusion_lib.course.widgets import stills
 
 
 def opened(png: bytes) -> Image.Image:

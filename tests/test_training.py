@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from diffusion_lib import training
+from diffusion_lib.checkpoints import describe, info_of, load_denoiser, read, write
 from diffusion_lib.data import load
 from diffusion_lib.denoisers import NO_LABEL, Denoiser, Exact
-from diffusion_lib.files import describe, info_of, load_denoiser, read, write
 from diffusion_lib.networks import MLP, UNet
 from diffusion_lib.objective import WEIGHTS, loss
 from diffusion_lib.schedules import Cosine, Flow

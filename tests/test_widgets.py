@@ -12,11 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from diffusion_lib import widgets
-from diffusion_lib.widgets import cells
-from diffusion_lib.widgets.base import Scrubber, number
-from diffusion_lib.widgets.frames import quantise
-from diffusion_lib.widgets.gaussians import kl
+from diffusion_lib.course import widgets
+from diffusion_lib.course.widgets import cells
+from diffusion_lib.course.widgets.base import Scrubber, number
+from diffusion_lib.course.widgets.frames import quantise
+from diffusion_lib.course.widgets.gaussians import kl
 
 
 def noise(*shape, seed=0):
@@ -263,7 +263,7 @@ def test_import_is_light():
     import sys
 
     code = (
-        "import sys; from diffusion_lib import widgets; "
+        "import sys; from diffusion_lib.course import widgets; "
         "print([m for m in ('torch', 'matplotlib', 'sklearn', 'torchvision') if m in sys.modules])"
     )
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

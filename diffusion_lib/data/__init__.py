@@ -13,8 +13,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from diffusion_lib.data import pictures, points, shapes
-from diffusion_lib.data.dataset import Dataset, to_uint8, to_unit
+from . import pictures, points, shapes
+from .dataset import Dataset, to_uint8, to_unit
 
 __all__ = ["NAMES", "Dataset", "load", "pictures", "points", "shapes", "to_uint8", "to_unit"]
 

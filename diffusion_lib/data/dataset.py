@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from diffusion_lib.denoisers import NO_LABEL
-from diffusion_lib.gaussians import GaussianMixture
+from ..denoisers import NO_LABEL
+from ..gaussians import GaussianMixture
 
 FIELDS_BY_ROW = ("x", "labels", "captions", "attributes")
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from diffusion_lib.data.dataset import Dataset, seeded
+from .dataset import Dataset, seeded
 
 if TYPE_CHECKING:
     from torchvision.transforms import Compose

@@ -16,8 +16,8 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from diffusion_lib.data.dataset import Dataset, seeded
-from diffusion_lib.gaussians import GaussianMixture
+from ..gaussians import GaussianMixture
+from .dataset import Dataset, seeded
 
 NAMES = ("mixture", "mixture_1d", "moons", "swiss_roll", "rings", "checkerboard")
 

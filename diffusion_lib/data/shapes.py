@@ -20,7 +20,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from diffusion_lib.data.dataset import Dataset, seeded
+from .dataset import Dataset, seeded
 
 COLOURS = {
     "red": (0.90, 0.10, 0.12),

@@ -9,7 +9,7 @@ import time
 
 import torch
 
-from diffusion_lib.files import bundled, describe, load_denoiser
+from diffusion_lib.checkpoints import bundled, describe, load_denoiser
 from diffusion_lib.sampling import sample
 
 

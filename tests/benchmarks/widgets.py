@@ -26,7 +26,7 @@ from lab import FLAGS, Lab, chromium, free_port, run_all, start_lab, watch
 
 SETUP = """
 import numpy as np, torch
-from diffusion_lib import widgets
+from diffusion_lib.course import widgets
 generator = torch.Generator().manual_seed(0)
 x0 = torch.rand(8, 3, 32, 32, generator=generator) * 2 - 1
 noise = torch.randn(8, 3, 32, 32, generator=generator)
@@ -260,7 +260,7 @@ def export(browser: object, folder: Path) -> None:
     """A page without kernel and network."""
     import nbformat
 
-    from diffusion_lib.export import export as write
+    from diffusion_lib.course.export import export as write
 
     print("export: a page with 100 frames of 8 pictures, opened as a file, offline")
     notebook = nbformat.v4.new_notebook()

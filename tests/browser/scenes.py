@@ -2,7 +2,7 @@
 
 FRAMES = """
 import numpy as np
-from diffusion_lib import widgets
+from diffusion_lib.course import widgets
 r = np.random.default_rng(0)
 x = r.normal(size=(21, 4, 3, 8, 8)).astype("float32")
 x[3, 1, :, 2, 5], x[3, 2, 0, 1, 1] = np.nan, np.inf

@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from PIL import Image
 from scenes import ALL, scene
 
-from diffusion_lib.export import STATE, VIEW, export, page_of, stills
+from diffusion_lib.course.export import STATE, VIEW, export, page_of, stills
 
 CONTROLS = """
 import ipywidgets

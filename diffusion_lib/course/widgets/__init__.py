@@ -1,6 +1,6 @@
 """Scrubbers: timesteps at the screen's rate, with a kernel, without one, and as stills.
 
-    from diffusion_lib import widgets
+    from diffusion_lib.course import widgets
 
     widgets.scrub(list(ddim(denoise, noise, times)))                    # x_t and x̂0, side by side
     widgets.scrub({"x_t": frames, "noise": others}, times=times, values={"SNR": snr}, alt="Noise turns into digits.")

@@ -16,9 +16,19 @@ import pytest
 import safetensors.torch
 import torch
 
-from diffusion_lib import files
+from diffusion_lib import checkpoints
+from diffusion_lib.checkpoints import (
+    FORMAT,
+    Info,
+    bundled,
+    describe,
+    load_denoiser,
+    read,
+    save_denoiser,
+    writable,
+    write,
+)
 from diffusion_lib.denoisers import Denoiser
-from diffusion_lib.files import FORMAT, Info, bundled, describe, load_denoiser, read, save_denoiser, writable, write
 from diffusion_lib.networks import MLP, UNet
 from diffusion_lib.schedules import SCHEDULES, Cosine, Discrete, Flow, Karras, LinearBeta
 
@@ -219,7 +229,7 @@ def test_a_real_limit_on_file_size_leaves_the_old_file(tmp_path):
     code = f"""
 import resource, signal, torch
 from diffusion_lib.denoisers import Denoiser
-from diffusion_lib.files import save_denoiser
+from diffusion_lib.checkpoints import save_denoiser
 from diffusion_lib.networks import MLP
 from diffusion_lib.schedules import Cosine
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -248,7 +258,7 @@ def test_a_kill_at_any_moment_of_writing_leaves_a_whole_file(tmp_path, monkeypat
     def die(*_):
         raise Killed
 
-    monkeypatch.setattr(files.os, moment, die)
+    monkeypatch.setattr(checkpoints.os, moment, die)
     with pytest.raises(Killed):
         save_denoiser(path, fresh(), step=2)
     monkeypatch.undo()
@@ -261,7 +271,7 @@ def test_the_bytes_are_on_the_disk_before_the_name_moves(tmp_path, monkeypatch):
     order = []
     for name in ("fsync", "replace"):
         real = getattr(os, name)
-        monkeypatch.setattr(files.os, name, lambda *a, name=name, real=real: (order.append(name), real(*a))[1])
+        monkeypatch.setattr(checkpoints.os, name, lambda *a, name=name, real=real: (order.append(name), real(*a))[1])
     save_denoiser(tmp_path / "m", fresh())
     assert order[:2] == ["fsync", "replace"]
 

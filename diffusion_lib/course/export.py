@@ -125,7 +125,7 @@ def export(
 
 def course() -> list[Path]:
     """The course's notebooks: those of the checkout that the package is in, or of the working directory."""
-    for folder in (Path(__file__).resolve().parents[1] / "notebooks", Path("notebooks"), Path()):
+    for folder in (Path(__file__).resolve().parents[2] / "notebooks", Path("notebooks"), Path()):
         if made := sorted(folder.glob("[0-9][0-9]_*.ipynb")):
             return made
     raise FileNotFoundError("no notebooks like '00_….ipynb' in ./notebooks: run this from the course's folder")
@@ -182,7 +182,7 @@ def _reachable(state: dict, roots: list[str]) -> dict:
 def _slim(entry: dict) -> dict:
     """A model's state without what the page carries once, or does not need."""
     identity = entry["state"].get("_anywidget_id", "").split(".")
-    own = identity[:2] == ["diffusion_lib", "widgets"]
+    own = identity[:3] == ["diffusion_lib", "course", "widgets"]
     needless = ("_esm", "_css", "_code", "layout", "style", "_anywidget_id", "_dom_classes", "tooltip", "tabbable")
     state = {
         name: value
@@ -191,7 +191,7 @@ def _slim(entry: dict) -> dict:
     }
     return {
         "model_name": entry["model_name"],
-        "widget": identity[2] if own else None,
+        "widget": identity[3] if own else None,
         "state": state,
         "buffers": entry.get("buffers", []),
     }

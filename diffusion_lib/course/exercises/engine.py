@@ -22,7 +22,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from diffusion_lib.exercises.running import Failure, Outcome, run_calls
+from .running import Failure, Outcome, run_calls
 
 TIME_LIMIT = 10.0  # seconds for all calls of one check, which take a few milliseconds: room for a crowded server
 DRAWS = 12  # random inputs a check starts with
@@ -126,7 +126,7 @@ def grading() -> bool:
 @functools.cache
 def catalogue(notebook: int) -> dict[str, Exercise]:
     """The exercises of one notebook by number; empty where it has none."""
-    name = f"diffusion_lib.exercises.nb{notebook:02d}"
+    name = f"diffusion_lib.course.exercises.nb{notebook:02d}"
     if importlib.util.find_spec(name) is None:
         return {}
     return {exercise.id: exercise for exercise in importlib.import_module(name).EXERCISES}

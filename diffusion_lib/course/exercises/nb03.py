@@ -8,8 +8,8 @@ import math
 
 import torch
 
-from diffusion_lib.exercises.engine import Exercise, Mistake, Property
-from diffusion_lib.exercises.inputs import pictures, random_alpha_bar, some_step
+from .engine import Exercise, Mistake, Property
+from .inputs import pictures, random_alpha_bar, some_step
 
 # ---------------------------------------------------------------- 3.1
 

@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from diffusion_lib.sampling import Step
+    from ..sampling import Step
 
 COLOURS = ("#0066a6", "#c24e00", "#00755a", "#9a3f7d", "#555555", "#8a6d00")
 DASHES = ("-", (0, (5, 2)), (0, (1.2, 1.6)), (0, (6, 1.6, 1.2, 1.6)), (0, (9, 3)), (0, (3, 1.5, 1.2, 1.5, 1.2, 1.5)))

@@ -19,7 +19,7 @@ def keep_stills(model: dict, **_) -> None:
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
-    return [{"module": "diffusion_lib.server"}]
+    return [{"module": "diffusion_lib.course.server"}]
 
 
 def _load_jupyter_server_extension(app) -> None:

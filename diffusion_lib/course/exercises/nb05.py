@@ -7,7 +7,7 @@ min(decay, (1 + n) / (10 + n)); the step is algorithm 1 of Ho, Jain and Abbeel 2
 import torch
 from torch import nn
 
-from diffusion_lib.exercises.engine import Exercise, Mistake, Property
+from .engine import Exercise, Mistake, Property
 
 # ---------------------------------------------------------------- 5.1
 

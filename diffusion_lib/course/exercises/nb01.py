@@ -8,8 +8,8 @@ import math
 
 import torch
 
-from diffusion_lib.exercises.engine import Exercise, Mistake, Property
-from diffusion_lib.exercises.inputs import random_alpha_bar
+from .engine import Exercise, Mistake, Property
+from .inputs import random_alpha_bar
 
 _ONE = torch.ones(1, dtype=torch.float64)
 

@@ -8,9 +8,9 @@ import math
 
 import torch
 
-from diffusion_lib.exercises.engine import Exercise, Mistake, Property
-from diffusion_lib.exercises.inputs import pictures, random_alpha_bar, some_step
-from diffusion_lib.exercises.nb02 import jump_to, posterior
+from .engine import Exercise, Mistake, Property
+from .inputs import pictures, random_alpha_bar, some_step
+from .nb02 import jump_to, posterior
 
 # ---------------------------------------------------------------- 6.1
 

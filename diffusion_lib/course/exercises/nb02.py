@@ -6,8 +6,8 @@ q(x_{i-1} | x_i, x_0) is their equations 6 and 7.
 
 import torch
 
-from diffusion_lib.exercises.engine import Exercise, Mistake, Property
-from diffusion_lib.exercises.inputs import pictures, random_alpha_bar, some_step
+from .engine import Exercise, Mistake, Property
+from .inputs import pictures, random_alpha_bar, some_step
 
 _ONE = torch.ones(1, dtype=torch.float64)
 _BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)  # the notebook's own table

@@ -2,7 +2,7 @@
 
 import torch
 
-from diffusion_lib.exercises.engine import Exercise, Mistake, Property
+from .engine import Exercise, Mistake, Property
 
 
 def to_model_range(pixels):

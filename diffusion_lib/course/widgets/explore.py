@@ -10,7 +10,7 @@ import ipywidgets
 import torch
 from torch import Tensor
 
-from ..schedules import BetaTable, CosineBeta, LinearBeta, ScaledLinearBeta, SigmoidBeta
+from ...schedules import BetaTable, CosineBeta, LinearBeta, ScaledLinearBeta, SigmoidBeta
 from .base import number
 from .curves import Curves
 from .frames import Noising

@@ -1,16 +1,16 @@
-"""`python -m diffusion_lib.exercises 02.ipynb source/week2/02.ipynb`: an nbgrader assignment of a notebook."""
+"""`python -m diffusion_lib.course.exercises 02.ipynb source/week2/02.ipynb`: an nbgrader assignment of a notebook."""
 
 import argparse
 import json
 from pathlib import Path
 
-from diffusion_lib.exercises.assignment import assignment
+from .assignment import assignment
 
 
 def main() -> None:
     """Read one notebook, write it as an assignment."""
     parser = argparse.ArgumentParser(
-        prog="python -m diffusion_lib.exercises",
+        prog="python -m diffusion_lib.course.exercises",
         description="Make an nbgrader assignment of a notebook: each check becomes a locked test cell of one point.",
     )
     parser.add_argument("notebook", type=Path, help="a notebook of the course")

@@ -2,22 +2,22 @@
 
 In a notebook::
 
-    from diffusion_lib.exercises import check, hint
+    from diffusion_lib.course import check, hint
 
     check("2.1", jump_to)   # runs jump_to on random inputs against the exact answer, prints one line
     hint("2.1")             # a first hint; call it again for the next, three in all
 
 For teachers: while nbgrader executes a notebook (it sets the environment variable `NBGRADER_EXECUTION`), a check
 that is not right raises `AssertionError` with the same sentence, so the cell fails and its points are lost. Set
-`DIFFUSION_EXERCISES=strict` for the same effect anywhere else. `python -m diffusion_lib.exercises in.ipynb out.ipynb`
-makes an nbgrader assignment of a notebook: solutions removed, each stub an autograded answer, each check a locked
-test cell of one point.
+`DIFFUSION_EXERCISES=strict` for the same effect anywhere else. `python -m diffusion_lib.course.exercises in.ipynb
+out.ipynb` makes an nbgrader assignment of a notebook: solutions removed, each stub an autograded answer, each check a
+locked test cell of one point.
 
 For authors: an exercise is data (`Exercise` in `engine.py`), one file a notebook (`nb02.py` holds 2.1, 2.2, …).
 In the notebook, the stub's code cell is tagged `exercise` and ends with its `check`; the next code cell is tagged
 `solution`, is collapsed, and only defines the same function. Both carry `{"exercise": "2.1"}` in their metadata.
 """
 
-from diffusion_lib.exercises.engine import check, hint
+from .engine import check, hint
 
 __all__ = ["check", "hint"]

@@ -9,8 +9,8 @@ import math
 
 import torch
 
-from diffusion_lib.exercises.engine import Exercise, Mistake, Property
-from diffusion_lib.exercises.inputs import pictures
+from .engine import Exercise, Mistake, Property
+from .inputs import pictures
 
 # ---------------------------------------------------------------- 4.1
 
