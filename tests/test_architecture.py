@@ -11,10 +11,10 @@ import diffusion_lib
 
 PACKAGE = Path(diffusion_lib.__file__).parent
 FLOORS = [
-    "gaussians", "schedules", "predictions", "denoisers", "networks", "data", "objective", "sampling",
+    "registry", "conditions", "gaussians", "schedules", "predictions", "denoisers", "networks", "data", "objective", "sampling",
     "checkpoints", "training", "evaluation", "course", "cli", "__main__",
 ]  # fmt: skip
-MATHEMATICS = {"gaussians", "schedules", "predictions", "denoisers", "objective", "sampling"}
+MATHEMATICS = {"registry", "conditions", "gaussians", "schedules", "predictions", "denoisers", "objective", "sampling"}
 
 
 def modules():
