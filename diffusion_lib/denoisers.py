@@ -22,6 +22,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from . import conditions
 from .gaussians import GaussianMixture
 from .predictions import TARGETS, Prediction, Target, check_target, determinant, solve
 from .schedules import Schedule, Time
@@ -63,9 +64,19 @@ class Denoiser:
     net: nn.Module
     schedule: Schedule
     predicts: Target = "v"
+    scale_input: bool = True
 
     def __post_init__(self):
         check_target(self.predicts)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the network takes a condition; one that does not say so takes none."""
+        return getattr(self.net, "conditional", False)
+
+    def null(self, cond: conditions.Condition) -> conditions.Condition:
+        """The condition, in the form of ``cond``, by which the network is asked for nothing in particular."""
+        return self.net.null(cond) if self.conditional else None
 
     def coefficients(self, t: Time, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(alpha, sigma, p, q) at ``t``: x = alpha x0 + sigma eps, target = p x0 + q eps."""
@@ -76,8 +87,9 @@ class Denoiser:
     def output(self, x: Tensor, t: Time, cond: Tensor | None = None) -> Tensor:
         """The network's raw output for x (B, …) at ``t``, a number or (B,)."""
         device = next(self.net.parameters(), x).device
+        scaled = x / torch.hypot(*self.schedule.pair(t, x)) if self.scale_input else x
         t = torch.as_tensor(t, dtype=x.dtype, device=device).expand(len(x))
-        return self.net(x.to(device), t, None if cond is None else cond.to(device)).to(x.device)
+        return self.net(scaled.to(device), t, conditions.to(cond, device)).to(x.device)
 
     def __call__(self, x: Tensor, t: Time, cond: Tensor | None = None) -> Prediction:
         coefficients = self.coefficients(t, x)

@@ -94,7 +94,20 @@ class Conditioning(nn.Module):
             )
 
 
-class MLP(nn.Module):
+class LabelNetwork(nn.Module):
+    """A network told the class through its ``conditioning``."""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the network knows classes."""
+        return self.conditioning.classes > 0
+
+    def null(self, cond: Tensor | None) -> Tensor | None:
+        """Labels (B,) that ask for no class in particular."""
+        return None if cond is None else torch.full_like(cond, NO_LABEL)
+
+
+class MLP(LabelNetwork):
     """A network for points x (B, dim): residual layers of `width`, each told the time. Notebook 04."""
 
     def __init__(self, dim: int = 2, *, width: int = 128, depth: int = 3, classes: int = 0):
@@ -166,7 +179,7 @@ class Block(nn.Module):
         return self.attention(self.res(x, c))
 
 
-class UNet(nn.Module):
+class UNet(LabelNetwork):
     """A network for pictures x (B, channels, size, size), from 8×8×1 to 64×64×3. Notebook 04.
 
     Level i has `width * multipliers[i]` channels at size / 2**i pixels a side, and `blocks` blocks on each way.
