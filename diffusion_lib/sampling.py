@@ -170,6 +170,7 @@ SAMPLERS: dict[str, Callable[..., Iterator[Step]]] = {
     "heun": heun,
     "dpmpp_2m": dpmpp_2m,
 }
+STEPS = SAMPLERS
 
 
 def sample(
@@ -178,6 +179,8 @@ def sample(
     count: int,
     *,
     sampler: Sampler = "ddim",
+    step: str | None = None,
+    options: dict | None = None,
     steps: int = 20,
     times: Sequence[float] | None = None,
     cond: Tensor | None = None,
@@ -195,6 +198,7 @@ def sample(
     """
     from tqdm.auto import tqdm
 
+    sampler = step or sampler
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler={sampler!r} is none of {', '.join(map(repr, SAMPLERS))}")
     if cond is not None and len(cond) != count:
@@ -204,7 +208,7 @@ def sample(
     times = uniform_times(steps) if times is None else check_times(times)
     generator = torch.Generator().manual_seed(seed)
     noise = denoise.schedule.prior((count, *shape), generator, dtype=torch.float32)
-    options = {"generator": generator} if sampler in ("ancestral", "ddim") else {}
+    options = dict(options or {}) | ({"generator": generator} if sampler in ("ancestral", "ddim") else {})
     done = []
     with tqdm(total=-(-count // batch) * (len(times) - 1), desc=sampler, disable=not progress, leave=False) as bar:
         for first in range(0, count, batch):

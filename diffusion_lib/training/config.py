@@ -79,7 +79,7 @@ class TrainingConfig:
     times_deviation: float = 1.0  # standard deviation of logit(t), for logit_normal times
     stratified: bool = True  # one time in each of as many equally likely slices as the batch has examples
     weight: Annotated[str, WEIGHTS] = "simple"  # weight of the loss over the noise levels
-    seed: int = 0  # of everything that training draws
+    seed: int = 0  # of everything that is drawn
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 for pictures where the hardware has it
 
     def __post_init__(self):

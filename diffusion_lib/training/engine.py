@@ -64,7 +64,9 @@ class Run:
         self.net = denoiser.net.to(device).train()
         self.average = AveragedModel(self.net, multi_avg_fn=moving_average(config.ema)).eval()
         self.averaged = dataclasses.replace(denoiser, net=self.average.module)
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.lr, betas=(0.9, 0.99), weight_decay=0.0)
+        self.optimizer = torch.optim.AdamW(
+            self.net.parameters(), lr=config.lr, betas=(0.9, 0.99), weight_decay=0.0, fused=True
+        )
         self.last: Progress | None = None
         self.saved_step = 0
         if self.path is not None and self.path.exists():
