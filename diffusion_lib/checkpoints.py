@@ -188,6 +188,7 @@ def pack(
     parts: Mapping[str, Part], card: ModelCard, dtype: torch.dtype = torch.float32
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the text of a file with these parts. Raises ValueError as `save` does."""
+    described = {name: describe_part(name, part) for name, part in parts.items()}
     tensors = {}
     for part_name, part in parts.items():
         net = part.net if isinstance(part, Denoiser) else part
@@ -197,7 +198,6 @@ def pack(
                 largest = value.abs().max().item()
                 raise ValueError(f"{name} reaches {largest:.3g}, beyond {dtype}: use dtype=torch.float32")
             tensors[f"{part_name}.{name}"] = stored
-    described = {name: describe_part(name, part) for name, part in parts.items()}
     return tensors, dataclasses.replace(card, parts=described).to_text()
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import math
 import os
 import shutil
@@ -655,3 +656,34 @@ def test_a_checkpoint_is_written_every_so_often_and_once_a_step(tmp_path, monkey
                 break
         assert written == expected
     assert len(run(steps=3)) == 3 and written == [4, 6]  # without a folder nothing is written
+
+
+def test_a_checkpoint_of_format_1_resumes(tmp_path):
+    """Its tensors had other names and its text said less; scale_input was False."""
+    unscaled = lambda: replace(fresh(), scale_input=False)  # noqa: E731
+    whole = run(unscaled())
+    for p in start(unscaled(), folder=tmp_path):
+        if p.step == 12:
+            break
+    tensors, _ = read(tmp_path / CHECKPOINT)
+    card = describe(tmp_path / CHECKPOINT)
+    old_names = {"denoiser.": "net.", "training.net.": "raw.", "training.optimizer.": "optimizer.", "training.progress.": "progress."}  # fmt: skip
+    for new, old in old_names.items():
+        tensors = {old + k.removeprefix(new) if k.startswith(new) else k: v.clone() for k, v in tensors.items()}
+    part = card.parts["denoiser"]
+    recipe = {name: value for name, value in card.training.items() if not name.startswith("times")}
+    data = {name: value for name, value in card.data.items() if name != "cond_digest"}
+    text = {
+        **{name: part[name] for name in ("network", "schedule", "predicts")},
+        "data": data,
+        "recipe": recipe,
+        "step": 12,
+    }
+    write(tmp_path / CHECKPOINT, tensors, {"format": "diffusion_lib 1", **{k: json.dumps(v) for k, v in text.items()}})
+    with pytest.raises(ValueError, match="was made with times='uniform', this run has times='logit_normal'"):
+        start(unscaled(), folder=tmp_path, times="logit_normal")
+    with pytest.raises(ValueError, match="was made with scale_input=False, this run has scale_input=True"):
+        start(folder=tmp_path)
+    rest = run(unscaled(), folder=tmp_path)
+    assert [p.loss for p in whole[12:]] == [p.loss for p in rest]
+    assert describe(tmp_path / CHECKPOINT) == replace(card, step=30)

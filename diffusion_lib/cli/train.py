@@ -171,9 +171,9 @@ def network(data: Dataset, options: argparse.Namespace) -> torch.nn.Module:
     classes = 0 if data.labels is None else len(data.classes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        try:
-            return kind(*data.shape[:2], classes=classes, **given)  # channels and side of pictures, or D of points
-        except TypeError:
-            raise ValueError(
-                f"--network {name} is not for examples of shape {tuple(data.shape)}: leave it out"
-            ) from None
+        net = kind(*data.shape[:2], classes=classes, **given)  # channels and side of pictures, or D of points
+    try:
+        net(torch.zeros(1, *data.shape), torch.zeros(1))
+    except ValueError as error:
+        raise ValueError(f"--network {name} does not fit {data.name}: {error}") from None
+    return net
