@@ -193,11 +193,11 @@ def of_3_4(i, alpha_bar):
 
 
 def of_4_1(x_t, eps, alpha, sigma):
-    return predictions.solve(x_t, eps, alpha, sigma, *predictions.TARGETS["eps"](alpha, sigma, alpha, sigma)).x0
+    return predictions.solve(x_t, eps, alpha, sigma, *predictions.TARGETS["eps"](alpha, sigma, None)).x0
 
 
 def of_4_2(x_t, v, alpha, sigma):
-    both = predictions.solve(x_t, v, alpha, sigma, *predictions.TARGETS["v"](alpha, sigma, alpha, sigma))
+    both = predictions.solve(x_t, v, alpha, sigma, *predictions.TARGETS["v"](alpha, sigma, None))
     return both.x0, both.eps
 
 
