@@ -259,10 +259,7 @@ def of_6_3(x_t, x0, s, t, eta, noise, alpha_bar):
             return predictions.Prediction(x0, eps_of(x, x0, time, q))
 
     def ddim(eta):
-        (step,) = sampling.ddim(
-            Guess(), x_t, [t / steps, s / steps], eta=eta, generator=torch.Generator().manual_seed(3)
-        )
-        return step.x
+        return sampling.ddim(Guess(), x_t, t / steps, s / steps, eta=eta, generator=torch.Generator().manual_seed(3))
 
     there = q.posterior(x_t, x0, s / steps, t / steps)
     new = eta * there.var.sqrt()  # what ddim multiplies its own noise by
