@@ -17,7 +17,6 @@ import pytest
 import safetensors.torch
 import torch
 
-from diffusion_lib import checkpoints, schedules
 from diffusion_lib.checkpoints import (
     FORMAT,
     ModelCard,
@@ -33,9 +32,8 @@ from diffusion_lib.checkpoints import (
 )
 from diffusion_lib.denoisers import Denoiser, Guided
 from diffusion_lib.networks import MLP, OneShot, UNet
-from diffusion_lib.schedules import SCHEDULES, Cosine, Discrete, Flow, LinearBeta
+from diffusion_lib.schedules import EDM, SCHEDULES, Cosine, Discrete, Flow, LinearBeta
 
-EDM = getattr(schedules, "EDM", None) or schedules.Karras
 ANSWERS = {
     "digits": 0.5468394756317139,
     "shapes": 0.37658751010894775,
@@ -359,7 +357,7 @@ def test_a_kill_at_any_moment_of_writing_leaves_a_whole_file(tmp_path, monkeypat
     def die(*_):
         raise Killed
 
-    monkeypatch.setattr(checkpoints.os, moment, die)
+    monkeypatch.setattr(os, moment, die)
     with pytest.raises(Killed):
         save_denoiser(path, fresh(), card=ModelCard(step=2))
     monkeypatch.undo()
@@ -372,7 +370,7 @@ def test_the_bytes_are_on_the_disk_before_the_name_moves(tmp_path, monkeypatch):
     order = []
     for name in ("fsync", "replace"):
         real = getattr(os, name)
-        monkeypatch.setattr(checkpoints.os, name, lambda *a, name=name, real=real: (order.append(name), real(*a))[1])
+        monkeypatch.setattr(os, name, lambda *a, name=name, real=real: (order.append(name), real(*a))[1])
     save_denoiser(tmp_path / "m", fresh())
     assert order[:2] == ["fsync", "replace"]
 
