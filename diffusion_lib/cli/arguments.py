@@ -13,7 +13,7 @@ import argparse
 import inspect
 import re
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 
@@ -91,15 +91,18 @@ def add_options(parser: argparse.ArgumentParser, options: Iterable[Option]) -> N
         parser.add_argument(f"--{option.name.replace('_', '-')}", default=default, help=text, **kind)
 
 
-def optional(things: dict[str, Callable], *, skip: Iterable[str] = ()) -> list[Option]:
-    """The keyword-only options of several things, each listed once and without a default; the help says whose it is."""
+def optional(things: Mapping[str, Callable], *, skip: Iterable[str] = (), shown: Mapping[str, str] = {}) -> list[Option]:  # noqa: B006
+    """The keyword-only options of several things, each listed once and without a default; the help says whose it is.
+
+    ``shown`` is what the help gives instead of a default.
+    """
     merged: dict[str, Option] = {}
     for thing_name, thing in things.items():
         keywords = inspect.signature(thing).parameters
         for name, option in options_of(thing).items():
             if name in skip or keywords[name].kind is not inspect.Parameter.KEYWORD_ONLY:
                 continue
-            whose = f"{thing_name}: {_text(option.default)}"
+            whose = f"{thing_name}: {shown.get(name) or _text(option.default)}"
             before = merged.get(name)
             text = f"{before.help[:-1]}, {whose})" if before else f"{option.help} ({whose})".strip()
             merged[name] = option._replace(default=None, help=text)

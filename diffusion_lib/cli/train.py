@@ -28,7 +28,7 @@ from .models import PICTURE, add_sampling_options, draw, open_model, sampling_ar
 
 MODEL, LOG = "model.safetensors", "log.csv"
 DATA_OPTIONS = ("size", "count")
-FITTED = ("multipliers", "attention")  # a U-Net's options that follow from the size of the pictures
+FITTED = dict.fromkeys(("multipliers", "attention"), "what fits the size")  # a U-Net's, see `network`
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -149,8 +149,7 @@ def offered_networks() -> dict[str, type]:
 
 def network_options() -> list[arguments.Option]:
     """What the offered networks can be told, beside what follows from the data."""
-    options = optional(offered_networks(), skip=("classes",))
-    return [o._replace(help="(UNet: what fits the size)") if o.name in FITTED else o for o in options]
+    return optional(offered_networks(), skip=("classes",), shown=FITTED)
 
 
 def network(data: Dataset, options: argparse.Namespace) -> torch.nn.Module:
