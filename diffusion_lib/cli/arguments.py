@@ -91,7 +91,9 @@ def add_options(parser: argparse.ArgumentParser, options: Iterable[Option]) -> N
         parser.add_argument(f"--{option.name.replace('_', '-')}", default=default, help=text, **kind)
 
 
-def optional(things: Mapping[str, Callable], *, skip: Iterable[str] = (), shown: Mapping[str, str] = {}) -> list[Option]:  # noqa: B006
+def optional(
+    things: Mapping[str, Callable], *, skip: Iterable[str] = (), shown: Mapping[str, str] = {}
+) -> list[Option]:
     """The keyword-only options of several things, each listed once and without a default; the help says whose it is.
 
     ``shown`` is what the help gives instead of a default.
