@@ -83,7 +83,7 @@ BUGS = [
      "c = self.conditioning(t, cond, len(x))\n", "c = self.conditioning(0 * t, cond, len(x))\n", "networks"),
     (26, "straight interpolation of noise shrinks it", "sampling.py",
      "straight = angle.sin() <", "straight = angle.sin() <= 1 +", "sampling"),
-    (27, "Fréchet distance without its cross term", "evaluation.py",
+    (27, "Fréchet distance without its cross term", "evaluation/metrics.py",
      "cov_a.trace() + cov_b.trace() - 2 * cross\n", "cov_a.trace() + cov_b.trace()\n", "evaluation"),
     (30, "noise never added", "objective.py",
      "denoise.output(alpha * x0 + sigma * noise, t, cond)", "denoise.output(x0, t, cond)", "objective"),

@@ -132,11 +132,11 @@ def test_a_new_data_set_is_found_everywhere(two_new_sets):
     assert data.options("line") == ("size", "count", "seed", "train")
     assert data.options("steps:x") == ("count", "without")
     assert len(data.load("line")) == 10_000
-    line, test = data.load("line", count=4, seed=2, size=3), data.load("line", count=4, seed=2, size=3, train=False)
-    exact = [3 * torch.randn(4, 1, generator=torch.Generator().manual_seed(seed)) for seed in (4, 5)]
+    line, test = data.load("line", count=4, seed=2, size=2), data.load("line", count=4, seed=2, size=2, train=False)
+    exact = [2 * torch.randn(4, 1, generator=torch.Generator().manual_seed(seed)) for seed in (4, 5)]
     assert torch.equal(line.x, exact[0]) and torch.equal(test.x, exact[1])
-    assert repr(line) == "load('line', size=3, count=4, seed=2)"
-    assert torch.equal(data.Fresh("line")(4, torch.Generator().manual_seed(4)).x0, exact[0] / 3)
+    assert repr(line) == "load('line', size=2, count=4, seed=2)"
+    assert torch.equal(data.Fresh("line")(4, torch.Generator().manual_seed(4)).x0, exact[0] / 2)
     steps = data.load("steps:a:b", without=[["c"]])
     assert (steps.name, len(steps), steps.captions[0]) == ("steps:a:b", 3, "[['c']]")
     assert repr(steps) == "load('steps:a:b', without=[['c']])"
