@@ -30,7 +30,7 @@ from .estimates import Estimate, check_repeats
 
 
 def root(matrix: Tensor) -> Tensor:
-    """The square root of a symmetric matrix (D, D) without negative eigenvalues; rounding may make some, taken for 0."""
+    """The square root of a symmetric matrix (D, D) without negative eigenvalues; those of rounding count as 0."""
     values, vectors = torch.linalg.eigh(matrix)
     return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
 
