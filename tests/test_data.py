@@ -229,6 +229,21 @@ def test_what_cannot_be_drawn_is_refused_at_once(options, message):
         data.Fresh(**options)
 
 
+def test_split_follows_its_seed_and_what_belongs_to_all_stays():
+    plane = data.load("mixture", count=50)
+    first, other = plane.split(0.5, seed=0)[0], plane.split(0.5, seed=1)[0]
+    assert not torch.equal(first.x, other.x)
+    assert first.mixture is plane.mixture and plane.subset([0]).classes == plane.classes
+    own = data.Dataset("own", torch.zeros(3, 2), skipped=("a.png",))
+    assert repr(own) == "<own: 3 points in 2-D, 1 unreadable files skipped>"
+    assert repr(own.subset([0])) == "<own: 1 points in 2-D, 1 unreadable files skipped>"  # no expression makes it again
+
+
+def test_no_two_seeds_share_examples_in_any_part():
+    generators = [data.dataset.seeded(seed, train=train) for seed in range(4) for train in (True, False)]
+    assert len({float(torch.rand(1, generator=generator, dtype=torch.float64)) for generator in generators}) == 8
+
+
 # --- range and display ---------------------------------------------------------------------------------------
 
 
@@ -267,7 +282,13 @@ def test_pixels_from_0_to_1_are_suspected():
         ({"labels": torch.tensor([0, 1, 2]), "classes": ("a", "b")}, "labels .*from 0 to 2.*from 0 to 1"),
         ({"labels": torch.tensor([0, 1, -1]), "classes": ("a", "b")}, "labels .*from -1 to 1.*labels=None"),
         ({"labels": torch.zeros(3), "classes": ("a",)}, "int64"),
-        ({"captions": ("one",)}, "1 captions for 3"),
+        ({"labels": torch.tensor([0, 1, 2]), "classes": ("a", "b", "c"), "x": torch.zeros(2, 2)}, "3 labels for 2"),
+        (
+            {"labels": torch.tensor([0, 0, 1]), "classes": ("a",)},
+            "labels .*from 0 to 1; they must be int64, from 0 to 0",
+        ),
+        ({"captions": ("a star",)}, "1 captions for 3"),
+        ({"attributes": torch.zeros(2, 4).long()}, "2 attributes for 3"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(change, message):
@@ -309,6 +330,51 @@ def test_rings_lie_on_their_radii():
     middle = torch.stack([radius[rings.labels == k].mean() for k in range(3)])
     ratio = middle / middle[2]
     assert torch.allclose(ratio, torch.tensor([0.6, 1.3, 2.0]) / 2, atol=0.01)  # 5 standard errors are 0.006
+
+
+def test_the_noise_about_each_curve_is_the_stated_one():
+    n = 20_000
+    tolerance = 5 / (2 * n) ** 0.5  # five standard errors of a standard deviation, relative
+    rings = data.load("rings", count=n)
+    scale = math.sqrt((0.6**2 + 1.3**2 + 2.0**2) / 6 + 0.06**2)
+    radius = rings.x.norm(dim=1) * scale  # noise of 0.06 along a radius of 2; across it, it changes the radius by 0.001
+    outer = radius[rings.labels == 2]
+    assert abs(outer.std() / 0.06 - 1) < 3**0.5 * tolerance
+    moons = data.load("moons", count=n)
+    variance = (0.75 + 0.5625 - 1 / math.pi) / 2 + 0.07**2
+    raw = moons.x * math.sqrt(variance)
+    centre = torch.tensor([0.5, 0.25])  # of the mirrored moons' circles: the upper moon's at (-0.5, -0.25)
+    for label, sign in ((0, 1), (1, -1)):
+        upright = sign * raw[moons.labels == label] + centre
+        radius, angle = upright.norm(dim=1), torch.atan2(upright[:, 1], upright[:, 0])
+        assert abs(radius.std() / 0.07 - 1) < 2**0.5 * tolerance + 0.01  # the curve bends: 0.07²/2 of second order
+        # uniform on a half circle, upper side up; four standard errors of a median
+        assert abs(angle.median() - math.pi / 2) < 4 * math.pi / 2 / len(angle) ** 0.5
+    roll = data.load("swiss_roll", count=n)
+    # at the outer end, 4.5π, the curve runs upwards along x = 0: neighbouring turns are 2π apart, the noise is 0.25
+    low, high = 1.5 * math.pi, 4.5 * math.pi
+    mean = torch.tensor([math.sin(high) * high - math.sin(low) * low, math.sin(high) - math.sin(low)]) / (high - low)
+    second = (high**3 - low**3) / 3 / (high - low)
+    raw = roll.x * math.sqrt((second - mean.square().sum().item()) / 2 + 0.25**2) + mean
+    radius, angle = raw.norm(dim=1), torch.atan2(raw[:, 1], raw[:, 0])
+    turn = (radius - angle) / (2 * math.pi)  # a whole number on the spiral radius = angle + 2π k
+    middle = (turn.round() == 1) & (angle.abs() < 3)  # away from both ends
+    off = (radius - angle - 2 * math.pi)[middle]
+    # noise along the radius and across it, 0.25 / radius in angle: 0.25 sqrt(1 + 1 / radius²)
+    expected = 0.25 * (1 + radius[middle].pow(-2).mean().item()) ** 0.5
+    assert abs(off.std() / expected - 1) < tolerance * (n / int(middle.sum())) ** 0.5
+
+
+def test_labels_are_named_rightly():
+    rings, moons = data.load("rings", count=300), data.load("moons", count=300)
+    radius = [
+        rings.x[rings.labels == rings.classes.index(word)].norm(dim=1).mean() for word in ("inner", "middle", "outer")
+    ]
+    assert radius == sorted(radius)
+    height = [moons.x[moons.labels == moons.classes.index(word), 1].mean() for word in ("lower", "upper")]
+    assert height[0] < height[1]
+    assert data.load("mixture_1d", count=9).classes == ("A", "B")
+    assert data.load("mixture", count=9).classes == ("A", "B", "C", "D")
 
 
 def test_checkerboard_leaves_the_white_squares_empty():
@@ -406,6 +472,28 @@ def test_edges_are_antialiased():
     few = data.load("shapes", count=200)
     shades = [len(picture.flatten(1).T.unique(dim=0)) for picture in few.x]
     assert min(shades) > 15
+
+
+def test_shapes_are_turned_by_every_angle():
+    """The tips of triangles point everywhere: their mean direction (of 3 times the angle) is near 0."""
+    attributes = shapes.attributes_of("a large red triangle on a dark background").repeat(2000, 1)
+    red = shapes.draw(attributes, size=32)[:, 0]
+    weight = (red - red.amin((1, 2), keepdim=True)).flatten(1)
+    weight = weight / weight.sum(1, keepdim=True)
+    place = torch.arange(32.0)
+    z = torch.complex(place.expand(32, 32), place[:, None].expand(32, 32)).flatten()
+    z = z - (weight * z).sum(1, keepdim=True)
+    tips = (weight * z**3).sum(1)
+    tips = tips / tips.abs()
+    assert abs(tips.mean()) < 4 / 2000**0.5  # uniform on the circle: E |mean|² = 1 / n
+    assert abs((tips**2).mean()) < 4 / 2000**0.5
+
+
+def test_a_data_set_shares_no_memory_between_labels_and_attributes():
+    drawn = data.load("shapes", count=5)
+    before = drawn.attributes.clone()
+    drawn.labels.zero_()
+    assert torch.equal(drawn.attributes, before)
 
 
 def test_captions_there_and_back():
@@ -564,6 +652,18 @@ def test_count_chooses_by_seed(tmp_path, monkeypatch):
         data.load("cifar10", root=tmp_path, count=21)
 
 
+def test_count_may_be_all_of_them_and_keeps_their_order(tmp_path, monkeypatch):
+    from torchvision import datasets
+
+    write_cifar(tmp_path, datasets.CIFAR10, monkeypatch)
+    every = data.load("cifar10", root=tmp_path)
+    assert torch.equal(data.load("cifar10", root=tmp_path, count=20, seed=5).x, every.x)
+    some = data.load("cifar10", root=tmp_path, count=8, seed=1)
+    places = [int(((every.x == picture).flatten(1).all(1)).nonzero()[0, 0]) for picture in some.x]
+    assert places == sorted(places)
+    assert repr(some) == f"load('cifar10', count=8, seed=1, root={str(tmp_path)!r})"
+
+
 def test_the_root_may_come_from_the_environment(tmp_path, monkeypatch, no_network):
     from torchvision import datasets
 
@@ -686,6 +786,22 @@ def test_broken_pictures_are_named_skipped_and_counted(folder):
     assert "4 unreadable files skipped" in str(loaded)
 
 
+def test_a_warning_names_ten_broken_pictures_and_counts_the_rest(folder):
+    for i in range(13):
+        (folder / "cats" / f"broken{i:02}.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"13 of 19 pictures .*broken09.*; and 3 more\. They are skipped") as caught:
+        loaded = data.load(f"folder:{folder}", size=8)
+    assert "broken10" not in str(caught[0].message) and len(loaded.skipped) == 13
+
+
+def test_endings_in_capitals_hidden_folders_and_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paint(tmp_path / "own" / "A.JPG", (0, 0, 0))
+    paint(tmp_path / "own" / ".thumbnails" / "a.png", (0, 0, 0))
+    loaded = data.load("folder:~/own", size=8)
+    assert loaded.labels is None and len(loaded) >= 1
+
+
 def test_folder_of_broken_pictures_only(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     with pytest.raises(ValueError, match=r"1 of 1 pictures cannot be read: a.png.*None is left"):
@@ -708,6 +824,10 @@ def test_a_class_without_pictures_is_no_class(folder):
 
 
 # --- options -------------------------------------------------------------------------------------------------
+
+
+def test_where_downloads_would_be_kept_does_not_matter_without_any(tmp_path):
+    assert torch.equal(data.load("moons", count=3, root=tmp_path, download=False).x, data.load("moons", count=3).x)
 
 
 @pytest.mark.parametrize("name", ["digit", "", "folder:", "folder:PATH", "MNIST"])
