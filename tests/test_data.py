@@ -770,8 +770,8 @@ def test_flat_folder_and_other_modes(tmp_path):
 
 
 def test_broken_pictures_are_named_skipped_and_counted(folder):
-    whole = (folder / "dogs" / "0.jpg").read_bytes()
-    (folder / "dogs" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    picture = (folder / "dogs" / "0.jpg").read_bytes()
+    (folder / "dogs" / "cut.jpg").write_bytes(picture[: len(picture) // 2])
     (folder / "cats" / "empty.png").write_bytes(b"")
     (folder / "cats" / "words.png").write_text("this is no picture")
     (folder / "cats" / "gone.png").symlink_to(folder / "nowhere.png")

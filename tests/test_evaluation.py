@@ -76,14 +76,14 @@ def test_frechet_of_singular_covariances_and_of_a_set_with_itself():
 def test_frechet_distance_of_samples_is_the_closed_form_within_its_standard_error():
     mean, std = torch.tensor([1.0, 0, -1]), torch.tensor([1.0, 2, 0.5])
     exact = float(mean.square().sum() + (std - 1).square().sum())
-    n, found = 10_000, []
+    n, distances = 10_000, []
     for seed in range(20):
         x = normal(2 * n, 3, seed=seed)
-        found.append(frechet_distance(mean + std * x[:n], x[n:]))
-    found = torch.tensor(found)
-    standard_error = float(found.std() / math.sqrt(len(found)))
+        distances.append(frechet_distance(mean + std * x[:n], x[n:]))
+    distances = torch.tensor(distances)
+    standard_error = float(distances.std() / math.sqrt(len(distances)))
     bias = float((std.square() + 1).sum()) / n  # of |m_a - m_b|², the larger part
-    assert abs(float(found.mean()) - exact) < 4 * standard_error + bias
+    assert abs(float(distances.mean()) - exact) < 4 * standard_error + bias
     assert standard_error < 0.02 * exact
 
 
@@ -121,13 +121,13 @@ def test_frechet_refuses_what_it_cannot_measure(a, b, message):
 
 def test_floor_of_real_data_falls_like_one_over_n():
     x = normal(4000, 16)
-    found = {n: real_floor(x, n, None, repeats=10) for n in (100, 400, 1600)}
+    floors = {n: real_floor(x, n, None, repeats=10) for n in (100, 400, 1600)}
     # To first order at covariance I, E d = 2 D / n for the means plus |C_a - C_b|² / 4 = D (D + 1) / (2 n)
     for n in (400, 1600):
         exact = (2 * 16 + 16 * 17 / 2) / n
-        standard_error = found[n].spread / math.sqrt(10)
-        assert abs(found[n].value - exact) < 4 * standard_error + exact * 16 / n  # next order
-    assert found[100].value > 3 * found[400].value > 9 * found[1600].value
+        standard_error = floors[n].spread / math.sqrt(10)
+        assert abs(floors[n].value - exact) < 4 * standard_error + exact * 16 / n  # next order
+    assert floors[100].value > 3 * floors[400].value > 9 * floors[1600].value
 
 
 def test_floor_uses_the_sizes_asked_for_and_refuses_more_rows_than_there_are():
@@ -142,10 +142,10 @@ def test_floor_uses_the_sizes_asked_for_and_refuses_more_rows_than_there_are():
 
 def test_bootstrap_spread_of_a_mean_is_its_standard_error():
     x = normal(500)
-    found = bootstrap(lambda v: float(v.mean()), x, repeats=400)
-    assert found.value == float(x.mean())
+    estimate = bootstrap(lambda v: float(v.mean()), x, repeats=400)
+    assert estimate.value == float(x.mean())
     exact = float(x.std(correction=0)) / math.sqrt(500)
-    assert found.spread == pytest.approx(exact, rel=4 / math.sqrt(2 * 400))  # 4 standard errors of a spread
+    assert estimate.spread == pytest.approx(exact, rel=4 / math.sqrt(2 * 400))  # 4 standard errors of a spread
 
 
 def test_bootstrap_draws_each_sample_anew():
@@ -224,11 +224,11 @@ def test_sliced_wasserstein_of_shifted_and_scaled_gaussians():
     u = torch.nn.functional.normalize(normal(5, 2000, seed=7), dim=0)
     rows = (s - 1) * x @ u + mean @ u
     moment, error = float(rows.square().mean()), float((mean @ u).square().std()) / math.sqrt(2000)
-    found = sliced_wasserstein(s * x + mean, x, directions=2000) ** 2
+    distance = sliced_wasserstein(s * x + mean, x, directions=2000) ** 2
     assert moment == pytest.approx(
         float(mean.square().sum()) / 5 + 0.25, abs=4 * (error + 0.0075)
     )  # 0.0075: of x itself
-    assert abs(found - moment) < 4 * math.sqrt(2) * error  # each by its own 2000 directions
+    assert abs(distance - moment) < 4 * math.sqrt(2) * error  # each by its own 2000 directions
 
 
 def test_sliced_wasserstein_is_a_distance():
@@ -243,11 +243,11 @@ def test_sliced_wasserstein_is_a_distance():
 def test_nearest_neighbours_by_brute_force_and_for_a_copy():
     x, y = normal(30, 1, 3, 3), normal(100, 1, 3, 3, seed=1)
     x[4] = y[17]
-    found = nearest_neighbours(x, y, k=3, batch=7)
+    result = nearest_neighbours(x, y, k=3, batch=7)
     brute = (x[:, None] - y).flatten(2).norm(dim=2).sort(dim=1)
-    assert torch.equal(found.index, brute.indices[:, :3])
-    assert torch.allclose(found.distance, brute.values[:, :3], rtol=1e-12)
-    assert found.distance[4, 0] == 0 and found.index[4, 0] == 17
+    assert torch.equal(result.index, brute.indices[:, :3])
+    assert torch.allclose(result.distance, brute.values[:, :3], rtol=1e-12)
+    assert result.distance[4, 0] == 0 and result.index[4, 0] == 17
     with pytest.raises(ValueError, match="k=101 of 100 rows"):
         nearest_neighbours(x, y, k=101)
 
@@ -265,11 +265,11 @@ def test_a_copy_of_a_picture_is_at_distance_0():
 def test_precision_and_recall_of_a_line_by_hand():
     real = torch.tensor([[0.0], [1], [2], [10], [11], [12]])  # with k = 1 every ball reaches 1
     fake = torch.tensor([[0.5], [2.5], [5.0], [5.1]])  # radii 2, 2, 0.1, 0.1
-    found = precision_recall(fake, real, k=1)
+    result = precision_recall(fake, real, k=1)
     assert precision_recall(real + 20, real, k=1) == (0, 0) and precision_recall(real, real, k=1) == (1, 1)
     touching = precision_recall(torch.tensor([[3.0], [30.0]]), real, k=1)  # 3 lies exactly on the ball about 2
     assert touching.precision == 1 / 2
-    assert found.precision == 2 / 4 and found.recall == 3 / 6  # 0, 1, 2 lie within 2 of 0.5 or 2.5
+    assert result.precision == 2 / 4 and result.recall == 3 / 6  # 0, 1, 2 lie within 2 of 0.5 or 2.5
 
 
 def test_precision_falls_for_noise_and_recall_for_a_lost_mode():
