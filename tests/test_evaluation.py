@@ -130,6 +130,16 @@ def test_floor_of_real_data_falls_like_one_over_n():
     assert floors[100].value > 3 * floors[400].value > 9 * floors[1600].value
 
 
+def test_floor_states_the_scatter_of_a_single_distance():
+    floor = real_floor(normal(4000, 3), 30, None, repeats=200)
+    draws = torch.tensor(
+        [frechet_distance(normal(30, 3, seed=2 * i), normal(30, 3, seed=2 * i + 1)) for i in range(200)]
+    )
+    # two spreads of 200 draws each; and two means
+    assert floor.spread == pytest.approx(float(draws.std()), rel=4 * math.sqrt(2 / 400))
+    assert floor.value == pytest.approx(float(draws.mean()), abs=4 * math.sqrt(2 / 200) * float(draws.std()))
+
+
 def test_floor_uses_the_sizes_asked_for_and_refuses_more_rows_than_there_are():
     x = normal(300, 4)
     assert real_floor(x, 20, None, against=280).value < real_floor(x, 20, None).value
