@@ -250,7 +250,7 @@ def info(options: argparse.Namespace) -> None:
 
 
 def export(options: argparse.Namespace) -> None:
-    from .course.export import export as write_pages
+    from .course.pages import export as write_pages
 
     write_pages(options.out)
 

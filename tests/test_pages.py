@@ -6,7 +6,7 @@ import nbformat
 from bs4 import BeautifulSoup
 
 from diffusion_lib.course import figures
-from diffusion_lib.course.export import export
+from diffusion_lib.course.pages import export
 
 
 def test_a_figures_alt_text_reaches_the_page(tmp_path):
@@ -17,6 +17,6 @@ def test_a_figures_alt_text_reaches_the_page(tmp_path):
     output = nbformat.v4.new_output("display_data", data, metadata=metadata)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=[output])])
     nbformat.write(notebook, tmp_path / "one.ipynb")
-    page, *_ = export(tmp_path / "site", [tmp_path / "one.ipynb"], execute=False, say=lambda text: None)
+    page, *_ = export(tmp_path / "site", [tmp_path / "one.ipynb"], execute=False, progress=False)
     (image,) = BeautifulSoup(page.read_text(), "html.parser").find_all("img")
     assert image["alt"] == alt
