@@ -38,15 +38,14 @@ def reachable(models: dict[str, dict], roots: Iterable[str]) -> dict[str, dict]:
 
     add(roots)
     links = {key: set(_references(model["state"])) for key, model in models.items() if model["model_name"] in LINKS}
-    while reached := [
-        key for key, ends in links.items() if key not in needed and ends & needed and ends <= set(models)
-    ]:
+    links = {key: ends for key, ends in links.items() if ends <= set(models)}
+    while reached := [key for key, ends in links.items() if key not in needed and ends & needed]:
         add(reached)
     return {key: model for key, model in models.items() if key in needed}
 
 
 def for_page(models: dict[str, dict], roots: Iterable[str]) -> dict[str, dict]:
-    """What a page needs to show the views of `roots`: of each model its kind, its widget's file, its state, its buffers."""
+    """What a page needs to show the views of `roots`: each model's kind, its widget's file, its state, its buffers."""
     return {
         key: _packed(model)
         for key, model in reachable(models, roots).items()

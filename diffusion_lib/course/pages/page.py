@@ -1,8 +1,8 @@
 """One notebook as one HTML page that stands alone: its text and figures, its widgets live, its formulas set.
 
-nbconvert makes the cells' HTML; `page.html.j2` puts style and scripts around it. Widgets go into the page with their data
-and their JavaScript: scrubbing, playing and links work. Plain controls are shown as they were set, greyed out, unless they
-are only linked. Where JavaScript does not run, or the data would not fit, the page shows the stills.
+nbconvert makes the cells' HTML; `page.html.j2` puts style and scripts around it. Widgets go into the page with their
+data and their JavaScript: scrubbing, playing and links work. Plain controls are shown as they were set, greyed out,
+unless they are only linked. Where JavaScript does not run, or the data would not fit, the page shows the stills.
 """
 
 import base64
