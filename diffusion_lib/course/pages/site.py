@@ -77,9 +77,7 @@ def _execute(notebook: dict, path: Path, timeout: float, progress: bool) -> None
             notebook,
             timeout=timeout,
             resources={"metadata": {"path": str(path.parent.resolve())}},
-            extra_arguments=[
-                "--log-level=ERROR"
-            ],  # what the kernel says of its own connection is no one's concern here
+            extra_arguments=["--log-level=ERROR"],  # else it warns of its own connection
             on_cell_executed=lambda **_: bar.update(),
         )
         try:
