@@ -296,7 +296,7 @@ def test_widgets_follow_the_scheme(read, opened):
     assert page.evaluate("document.body.dataset.jpThemeLight") == "false"
     dark = page.locator(".dl-widget").first.evaluate("node => getComputedStyle(node).color")
     page.emulate_media(color_scheme="light")
-    assert page.evaluate("document.body.dataset.jpThemeLight") == "true"
+    page.wait_for_function("document.body.dataset.jpThemeLight === 'true'", timeout=10_000)
     assert page.locator(".dl-widget").first.evaluate("node => getComputedStyle(node).color") != dark
 
 
