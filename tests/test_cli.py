@@ -209,10 +209,10 @@ def test_half_stores_float16(digits):
 
 
 def test_export_calls_the_exporter(monkeypatch, tmp_path):
-    from diffusion_lib.course import export
+    from diffusion_lib.course import pages
 
     asked = []
-    monkeypatch.setattr(export, "export", asked.append)
+    monkeypatch.setattr(pages, "export", asked.append)
     assert main(["export", str(tmp_path)]) == 0 and asked == [tmp_path]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..course import export
+from ..course import pages
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -15,4 +15,4 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the pages."""
-    export.export(options.out)
+    pages.export(options.out)
