@@ -17,7 +17,6 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 MOST_BYTES = 12_000_000
 WIDGETS = Path(__file__).parent / "widgets"
-MODULES = ("frames", "curves", "points", "gaussians")
 
 TEMPLATE = """
 {%- extends 'lab/index.html.j2' -%}
@@ -181,8 +180,8 @@ def _reachable(state: dict, roots: list[str]) -> dict:
 
 def _slim(entry: dict) -> dict:
     """A model's state without what the page carries once, or does not need."""
-    identity = entry["state"].get("_anywidget_id", "").split(".")
-    own = identity[:3] == ["diffusion_lib", "course", "widgets"]
+    from .widgets.base import widget_name
+
     needless = ("_esm", "_css", "_code", "layout", "style", "_anywidget_id", "_dom_classes", "tooltip", "tabbable")
     state = {
         name: value
@@ -191,7 +190,7 @@ def _slim(entry: dict) -> dict:
     }
     return {
         "model_name": entry["model_name"],
-        "widget": identity[3] if own else None,
+        "widget": widget_name(entry["state"].get("_anywidget_id", "")),
         "state": state,
         "buffers": entry.get("buffers", []),
     }
@@ -278,12 +277,14 @@ def _inline(text: str) -> str:
 
 def _script(state: dict) -> str:
     """The widgets' JavaScript, once each, the saved models, and the call that shows them."""
-    from .widgets.base import source, style
+    from .widgets.base import WIDGETS
+    from .widgets.browser import source, style
 
-    used = {entry["widget"] for entry in state.values()} & set(MODULES)
+    used = {entry["widget"] for entry in state.values() if entry["widget"]}
     parts = [source("shared"), "const widgets = {};"]
-    for module in sorted(used):
-        parts.append(f"widgets.{module} = (() => {{\n{source(module).replace('export default ', 'return ')}\n}})();")
+    for name in sorted(used):
+        script = source(WIDGETS[name].script).replace("export default ", "return ")
+        parts.append(f"widgets.{name} = (() => {{\n{script}\n}})();")
     parts.append("show(JSON.parse(document.getElementById('diffusion-widgets').textContent), widgets);")
     data = json.dumps(state, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     body = _inline("\n".join(parts))
