@@ -18,7 +18,7 @@ STILL_PICTURE = (
 )
 STILL_PIXELS = 6144  # of the pictures' own, in a frame of a still: six pictures of 32 × 32
 STILL_MANY = 16
-STILL_BYTES = 64_000  # of a track in a still, before compression
+STILL_BYTES = 50_000  # of a track in a still, before compression
 STILL_GAP = 10  # pixels between the frames of a still
 
 

@@ -43,7 +43,7 @@ function prepare(model, data, stage) {
   let style = null, colour = null;
   const theme = () => {
     style = getComputedStyle(stage);
-    colour = (i) => style.getPropertyValue(`--dl-${i}`).trim() || "#888";
+    colour = (i) => style.getPropertyValue(`--dl-${i}`).trim();
   };
   theme();
 
@@ -86,7 +86,7 @@ function prepare(model, data, stage) {
         context.lineTo(x1 - 0.3 * dx - 0.18 * dy, y1 - 0.3 * dy + 0.18 * dx);
       }
     }
-    context.strokeStyle = style.getPropertyValue("--dl-quiet").trim() || "#666";
+    context.strokeStyle = style.getPropertyValue("--dl-quiet").trim();
     context.lineWidth = sharp;
     context.stroke();
   };
