@@ -16,6 +16,8 @@ from scenes import ALL, scene
 from diffusion_lib.course.pages import course, export, page_of
 from diffusion_lib.course.pages.models import STATE, VIEW
 from diffusion_lib.course.server import keep_stills
+from diffusion_lib.course.widgets.pictures import still_layout
+from diffusion_lib.course.widgets.stills import GAP, LINE
 
 CONTROLS = """
 import ipywidgets
@@ -406,13 +408,14 @@ def test_a_committed_notebook_opened_unexecuted_shows_stills_and_no_error(execut
     assert page.errors == []
     source = page.locator(".jp-OutputArea img").first.get_attribute("src")
     shown = np.array(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))).convert("RGB"))
-    scale = 130 // 17
-    for column, k in ((0, 0), (2, 10), (4, 20)):
-        left = 10 + column * (17 * scale + 10)
-        sheet = shown[22 : 22 + 17 * scale : scale, left : left + 17 * scale : scale]
-        expected = grid(made["x"][k], 2, 1)
-        inside = expected[..., 3] > 0
-        assert np.array_equal(sheet[inside], expected[inside][:, :3])
+    times, ((count, columns, scale), _) = still_layout([(4, 8, 8, 3), (4, 8, 8, 1)])
+    side, step = 8 * scale, 8 * scale + 2
+    for column, k in enumerate(np.linspace(0, 20, times).round().astype(int)):
+        for p in range(count):
+            left = column * (columns * step - 2 + GAP) + p % columns * step
+            top = 2 * LINE + p // columns * step
+            picture = shown[top : top + side : scale, left : left + side : scale]
+            assert np.array_equal(picture, grid(made["x"][k, p : p + 1], 1, 0)[..., :3])
     lab.stop_kernels()
 
 

@@ -55,10 +55,11 @@ def for_page(models: dict[str, dict], roots: Iterable[str]) -> dict[str, dict]:
 
 def _packed(model: dict) -> dict:
     """A model without what the page carries once, or does not need."""
-    *package, _ = identity = model["state"].get("_anywidget_id", "").split(".")
+    from ..widgets.base import widget_name
+
     return {
         "model_name": model["model_name"],
-        "widget": identity[3] if package[:3] == ["diffusion_lib", "course", "widgets"] else None,
+        "widget": widget_name(model["state"].get("_anywidget_id", "")),
         "state": {
             name: value
             for name, value in model["state"].items()

@@ -148,14 +148,15 @@ def _style() -> str:
 
 
 def _widget_style() -> str:
-    from ..widgets.base import style
+    from ..widgets.browser import style
 
     return style()
 
 
 def _scripts(state: dict, has_formulas: bool) -> list[str]:
     """The page's JavaScript: KaTeX and what calls it, and each kind of widget once, with what shows them."""
-    from ..widgets.base import source
+    from ..widgets.base import WIDGETS
+    from ..widgets.browser import source
 
     scripts = []
     if has_formulas:
@@ -163,7 +164,7 @@ def _scripts(state: dict, has_formulas: bool) -> list[str]:
     if state:
         parts = [(HERE / "page.js").read_text(encoding="utf-8"), source("shared"), "const widgets = {};"]
         for name in sorted({model["widget"] for model in state.values() if model["widget"]}):
-            code = source(name).replace("export default ", "return ")
+            code = source(WIDGETS[name].script).replace("export default ", "return ")
             parts.append(f"widgets.{name} = (() => {{\n{code}\n}})();")
         parts.append("show(JSON.parse(document.getElementById('diffusion-widgets').textContent), widgets);")
         scripts.append("(() => {\n" + "\n".join(parts) + "\n})();")
