@@ -7,12 +7,13 @@ Everything here is one sentence, ``x_t = alpha(t) * x_0 + sigma(t) * noise``, re
 * a *sampler* (:mod:`~diffusion_lib.sampling`) walks from t = 1 to t = 0 with those guesses;
 * *training* (:mod:`~diffusion_lib.training`) makes a network guess well.
 
-Each module imports only from the ones above it in this list, which is also the order to read them in::
+Read them in this order; each imports only from those before it (the table is in ``pyproject.toml``)::
 
-    gaussians  schedules  predictions  denoisers  networks  data  objective
-    sampling  checkpoints  training  evaluation  course
+    registry  conditions  gaussians  schedules  times  predictions  networks  data
+    denoisers  objective  sampling  checkpoints  training  evaluation  course
 
-Modules are loaded on first use, so ``import diffusion_lib`` costs next to nothing.
+``course`` is the classroom: figures, widgets, exercises, pages. Modules are loaded on first use, so
+``import diffusion_lib`` costs next to nothing.
 """
 
 from importlib import import_module
@@ -20,12 +21,15 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 __all__ = [  # noqa: RUF022 in the order of the floor plan
+    "registry",
+    "conditions",
     "gaussians",
     "schedules",
+    "times",
     "predictions",
-    "denoisers",
     "networks",
     "data",
+    "denoisers",
     "objective",
     "sampling",
     "checkpoints",

@@ -26,7 +26,6 @@ from torch import Tensor
 
 from .denoisers import Denoiser
 from .networks import build
-from .predictions import Target
 from .schedules import SCHEDULES, Schedule
 
 FORMAT = "diffusion_lib 1"
@@ -43,10 +42,11 @@ class Info:
 
     network: dict
     schedule: Schedule
-    predicts: Target
+    predicts: str
     data: dict = field(default_factory=dict)
     recipe: dict = field(default_factory=dict)
     step: int = 0
+    scale_input: bool = False
 
     @classmethod
     def of(cls, denoiser: Denoiser, *, data: dict | None = None, recipe: dict | None = None, step: int = 0) -> Info:
@@ -60,7 +60,7 @@ class Info:
         if type(denoiser.schedule).__name__ not in SCHEDULES:
             known = ", ".join(SCHEDULES)
             raise ValueError(f"schedule={denoiser.schedule!r} is none of {known}: no file can rebuild it")
-        return cls(config, denoiser.schedule, denoiser.predicts, data or {}, recipe or {}, step)
+        return cls(config, denoiser.schedule, denoiser.predicts, data or {}, recipe or {}, step, denoiser.scale_input)
 
     def to_text(self) -> dict[str, str]:
         """The file's metadata: one JSON string a field."""
@@ -71,8 +71,10 @@ class Info:
     @classmethod
     def from_text(cls, text: Mapping[str, str]) -> Info:
         """Undo `to_text`. Raises ValueError or KeyError for text that it did not write."""
-        fields = {f.name: json.loads(text[f.name]) for f in dataclasses.fields(cls)}
+        fields = {f.name: json.loads(text[f.name]) for f in dataclasses.fields(cls) if f.name != "scale_input"}
+        fields["scale_input"] = json.loads(text.get("scale_input", "false"))
         kind = fields["schedule"].pop("kind")
+        kind = {"Karras": "EDM"}.get(kind, kind)
         if kind not in SCHEDULES:
             raise ValueError(f"schedule {kind!r} is none of {', '.join(SCHEDULES)}")
         return cls(**{**fields, "schedule": SCHEDULES[kind](**fields["schedule"])})
@@ -112,7 +114,7 @@ def load_denoiser(path: str | Path, *, device: torch.device | str = "cpu") -> De
         net.load_state_dict({name.removeprefix("net."): t for name, t in tensors.items() if name.startswith("net.")})
     except (RuntimeError, ValueError, TypeError) as error:
         raise ValueError(f"{path}: its weights do not fit the network that it describes: {error}") from None
-    return Denoiser(net.to(device).eval(), info.schedule, info.predicts)
+    return Denoiser(net.to(device).eval(), info.schedule, info.predicts, info.scale_input)
 
 
 def describe(path: str | Path) -> Info:

@@ -322,7 +322,7 @@ def draw(denoiser, data: dict, options: argparse.Namespace, cond=None):
     if options.guidance != 1 and cond is None:
         raise ValueError(f"--guidance {options.guidance:g}: this model knows no labels, so leave it at 1")
     guided = denoiser if options.guidance == 1 else Guided(denoiser, options.guidance)
-    return make(guided, data["shape"], options.samples, sampler=options.sampler, steps=options.sampler_steps, cond=cond,
+    return make(guided, data["shape"], options.samples, step=options.sampler, steps=options.sampler_steps, cond=cond,
                 seed=options.seed, progress=sys.stderr.isatty())  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 ``cond`` is whatever the network takes: class labels (B,), tokens (B, L), a tuple or dict of several of these, or None
 for nothing at all. Everything else in the package (label dropout, guidance, sampling in batches, moving to a device)
-only needs to pick samples from a condition, to join two, and to choose between two, sample by sample. That is this file.
+only needs to pick samples from a condition, to join two, and to choose between two, sample by sample: as done here.
 
 What "nothing was asked for" means is the network's to say: ``net.null(cond)`` gives it, in the form of ``cond``.
 """
@@ -18,10 +18,12 @@ Condition = Tensor | tuple["Condition", ...] | dict[str, "Condition"] | None
 
 
 def apply(function: Callable[..., Tensor], *conds: Condition) -> Condition:
-    """``function`` on each tensor of one condition, or on the tensors of several that have the same form; None stays."""
+    """``function`` on each tensor of one condition, or on the tensors of several of the same form; None stays None."""
     first = conds[0]
-    if first is None:
-        return None
+    if any(cond is None for cond in conds):
+        if all(cond is None for cond in conds):
+            return None
+        raise ValueError("one of these conditions is None and another is not: give both in the same form")
     if isinstance(first, Tensor):
         return function(*conds)
     if isinstance(first, dict):
@@ -62,3 +64,22 @@ def count(cond: Condition) -> int | None:
     if len(lengths) > 1:
         raise ValueError(f"the parts of this condition are for {sorted(lengths)} samples: they must be equally many")
     return lengths.pop() if lengths else None
+
+
+def null_labels(cond: Tensor) -> Tensor:
+    """Class labels that ask for nothing, -1 for each sample: what networks with labels and exact denoisers share."""
+    return torch.full_like(cond, -1)
+
+
+def is_label(cond: Tensor) -> Tensor:
+    """Which samples (B,) are asked to be of a class, and not left free by :func:`null_labels`."""
+    return cond >= 0
+
+
+def check_labels(cond: Tensor, classes: int) -> Tensor:
+    """``cond`` (B,), refused if a label is none of the ``classes``. It reads the values, which stalls a GPU."""
+    wrong = (cond < -1) | (cond >= classes)
+    if wrong.any():
+        known = f"there are {classes} classes, 0 to {classes - 1}" if classes else "there are no classes"
+        raise ValueError(f"label {int(cond[wrong][0])} is out of range: {known}, and -1 leaves a sample free")
+    return cond

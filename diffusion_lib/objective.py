@@ -23,22 +23,29 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from .conditions import Condition
 from .denoisers import Denoiser, DenoiserLike
 from .gaussians import Gaussian
-from .predictions import TARGETS, Target, check_target, determinant
-from .schedules import Schedule, Time, uniform_times
+from .predictions import TARGETS, determinant
+from .registry import Registry
+from .schedules import Schedule, Time
+from .times import uniform_times
+
+WEIGHTS: Registry[Callable[[Tensor], Tensor]] = Registry("weight")
+"""Every weight of the loss by name: a function of the log-SNR (B,) that gives (B,); `@WEIGHTS.register` adds one."""
 
 
+@WEIGHTS.register
 def simple(log_snr: Tensor) -> Tensor:
     """Weight 1 at every time: the "simple" loss (Ho et al. 2020, equation 14)."""
     return torch.ones_like(log_snr)
 
 
+@WEIGHTS.register(name="snr+1")
 def snr_plus_one(log_snr: Tensor) -> Tensor:
     """1 + SNR, at most 50: an error of x̂0 counts as that of v̂ does (Salimans & Ho 2022, section 4).
 
@@ -48,16 +55,12 @@ def snr_plus_one(log_snr: Tensor) -> Tensor:
     return (1 + log_snr.exp()).clamp(max=50.0)
 
 
-WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {"simple": simple, "snr+1": snr_plus_one}
-Weight = Literal["simple", "snr+1"]
-
-
 def loss(
     denoise: Denoiser,
     x0: Tensor,
     t: Tensor,
     noise: Tensor,
-    cond: Tensor | None = None,
+    cond: Condition = None,
     *,
     weight: Callable[[Tensor], Tensor] = simple,
 ) -> Tensor:
@@ -71,15 +74,14 @@ def loss(
     return weight(denoise.schedule.log_snr(t)).to(x0) * miss.square().flatten(1).mean(1)
 
 
-def kl_weight(schedule: Schedule, s: Time, t: Time, predicts: Target = "x0") -> Tensor:
+def kl_weight(schedule: Schedule, s: Time, t: Time, predicts: str = "x0") -> Tensor:
     """What turns |y - ŷ|² of a target into the KL of the step from ``t`` to ``s``, in nats; float64, the shape of t.
 
     Taught in notebook 03: for 'x0' it is half the drop of the SNR, and the simple loss replaces it by 1.
     """
     t = torch.as_tensor(t, dtype=torch.float64)
     alpha, sigma = schedule.pair(t, t)
-    rates = schedule.rates(t, t) if predicts == "velocity" else (alpha, sigma)
-    p, q = TARGETS[check_target(predicts)](alpha, sigma, *rates)
+    p, q = TARGETS.find(predicts, option="predicts")(alpha, sigma, lambda: schedule.rates(t, t))
     return (schedule.snr(s) - schedule.snr(t)) / 2 * (sigma / determinant(alpha, sigma, p, q)) ** 2
 
 

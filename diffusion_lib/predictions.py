@@ -19,19 +19,18 @@ So (x, y) is a 2×2 linear system in (x_0, eps):
     \begin{pmatrix} x_0 \\ \varepsilon \end{pmatrix}, \qquad \Delta = \alpha q - \sigma p,
 
 and its determinant Δ says where a target loses x_0 or eps: eps at alpha = 0, x0 at sigma = 0, v never.
-Taught in notebook 04.
+A target is one function in :data:`TARGETS`. Taught in notebook 04.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Target = Literal["x0", "eps", "v", "velocity"]
+from .registry import Registry
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,20 +46,38 @@ class Prediction:
         return cls(a.x0 + weight * (b.x0 - a.x0), a.eps + weight * (b.eps - a.eps))
 
 
-# (alpha, sigma, alpha', sigma') -> (p, q), so that the target is p * x0 + q * eps
-TARGETS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]] = {
-    "x0": lambda alpha, sigma, dalpha, dsigma: (torch.ones_like(alpha), torch.zeros_like(alpha)),
-    "eps": lambda alpha, sigma, dalpha, dsigma: (torch.zeros_like(alpha), torch.ones_like(alpha)),
-    "v": lambda alpha, sigma, dalpha, dsigma: (-sigma / torch.hypot(alpha, sigma), alpha / torch.hypot(alpha, sigma)),
-    "velocity": lambda alpha, sigma, dalpha, dsigma: (dalpha, dsigma),
-}
+Rates = Callable[[], tuple[Tensor, Tensor]]
+
+TARGETS: Registry[Callable[[Tensor, Tensor, Rates], tuple[Tensor, Tensor]]] = Registry("target")
+"""Every target by name: a function of (alpha, sigma, rates) that gives (p, q), so that the target is p x0 + q eps.
+
+``rates()`` gives (alpha', sigma'); only a target that needs the derivatives calls it.
+"""
 
 
-def check_target(name: str) -> str:
-    """``name``, refused if it is no target."""
-    if name not in TARGETS:
-        raise ValueError(f"predicts={name!r} is none of {', '.join(map(repr, TARGETS))}")
-    return name
+@TARGETS.register
+def x0(alpha: Tensor, sigma: Tensor, rates: Rates) -> tuple[Tensor, Tensor]:
+    """The clean picture itself."""
+    return torch.ones_like(alpha), torch.zeros_like(alpha)
+
+
+@TARGETS.register
+def eps(alpha: Tensor, sigma: Tensor, rates: Rates) -> tuple[Tensor, Tensor]:
+    """The noise."""
+    return torch.zeros_like(alpha), torch.ones_like(alpha)
+
+
+@TARGETS.register
+def v(alpha: Tensor, sigma: Tensor, rates: Rates) -> tuple[Tensor, Tensor]:
+    """What x turns into a quarter circle later: of unit size at every noise level."""
+    r = torch.hypot(alpha, sigma)
+    return -sigma / r, alpha / r
+
+
+@TARGETS.register
+def velocity(alpha: Tensor, sigma: Tensor, rates: Rates) -> tuple[Tensor, Tensor]:
+    """The direction in which x_t moves as time passes, dx/dt."""
+    return rates()
 
 
 def determinant(alpha: Tensor, sigma: Tensor, p: Tensor, q: Tensor) -> Tensor:

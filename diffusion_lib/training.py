@@ -35,13 +35,14 @@ from torch.optim.swa_utils import AveragedModel
 
 from .checkpoints import Info, info_of, read, writable, write
 from .data.dataset import Dataset
-from .denoisers import NO_LABEL, Denoiser
-from .objective import WEIGHTS, Weight, loss
+from .denoisers import Denoiser
+from .objective import WEIGHTS, loss
 
 CHECKPOINT = "checkpoint.safetensors"
 
 Precision = Literal["auto", "float32", "bfloat16"]
 Decay = Literal["cosine", "none"]
+Weight = Literal["simple", "snr+1"]
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def draw(x: Tensor, labels: Tensor | None, recipe: Recipe, step: int) -> tuple[T
         t = (torch.arange(recipe.batch) + t) / recipe.batch
     noise = torch.randn(x0.shape, generator=generator)
     dropped = torch.rand(recipe.batch, generator=generator) < recipe.label_dropout
-    return x0, t, noise, None if labels is None else labels[rows].masked_fill(dropped, NO_LABEL)
+    return x0, t, noise, None if labels is None else labels[rows].masked_fill(dropped, -1)
 
 
 def stable_hash(*numbers: int) -> int:
@@ -251,7 +252,7 @@ def examples(data: Dataset | Tensor, net: nn.Module) -> tuple[Tensor, Tensor | N
     """x (N, …), and labels (N,) if there are some and the network takes them."""
     if isinstance(data, Tensor):
         return data.float(), None
-    takes_labels = getattr(net, "config", {}).get("classes", 1) > 0
+    takes_labels = getattr(net, "conditional", False)
     return data.x, data.labels if takes_labels else None
 
 

@@ -11,11 +11,11 @@ import torch
 
 from diffusion_lib.gaussians import GaussianMixture
 from diffusion_lib.schedules import (
+    EDM,
     Cosine,
     CosineBeta,
     Discrete,
     Flow,
-    Karras,
     LinearBeta,
     ScaledLinearBeta,
     SigmoidBeta,
@@ -24,7 +24,7 @@ from diffusion_lib.schedules import (
 ALL_SCHEDULES = [
     Cosine(),
     Flow(),
-    Karras(),
+    EDM(),
     LinearBeta(),
     ScaledLinearBeta(),
     CosineBeta(),

@@ -30,7 +30,7 @@ from diffusion_lib.checkpoints import (
 )
 from diffusion_lib.denoisers import Denoiser
 from diffusion_lib.networks import MLP, UNet
-from diffusion_lib.schedules import SCHEDULES, Cosine, Discrete, Flow, Karras, LinearBeta
+from diffusion_lib.schedules import EDM, SCHEDULES, Cosine, Discrete, Flow, LinearBeta
 
 ROOT = Path(__file__).parents[1]
 DATA = {"name": "moons", "shape": [2], "classes": ["upper", "lower"]}
@@ -56,7 +56,7 @@ def same(a, b, x, cond=None):
 
 def test_every_schedule_and_target_comes_back(tmp_path):
     usual = {name: kind((0.1, 0.25)) if kind is Discrete else kind() for name, kind in SCHEDULES.items()}
-    unusual = [Karras(sigma_max=3.0), Cosine(s=0.1), LinearBeta(timesteps=7, end=0.3), Flow()]
+    unusual = [EDM(sigma_max=3.0), Cosine(s=0.1), LinearBeta(timesteps=7, end=0.3), Flow()]
     for schedule in [*usual.values(), *unusual]:
         denoiser = fresh(schedule=schedule, predicts="velocity")
         save_denoiser(tmp_path / "m.safetensors", denoiser)

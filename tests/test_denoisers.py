@@ -4,14 +4,19 @@ import pytest
 import torch
 from torch import nn
 
-from diffusion_lib.denoisers import NO_LABEL, Clipped, Denoiser, Empirical, Exact, Guided
-from diffusion_lib.schedules import Cosine, CosineBeta, Flow, LinearBeta
+from diffusion_lib.denoisers import Clipped, Denoiser, Empirical, Exact, Guided
+from diffusion_lib.schedules import EDM, Cosine, CosineBeta, Flow, LinearBeta
 
 F64 = torch.float64
 
 
 class Affine(nn.Module):
     """A network with a known answer, that depends on x, t and the label, and behaves differently in training mode."""
+
+    conditional = True
+
+    def null(self, cond):
+        return torch.full_like(cond, -1)
 
     def __init__(self):
         super().__init__()
@@ -20,7 +25,7 @@ class Affine(nn.Module):
 
     def forward(self, x, t, cond=None):
         self.calls.append((x.detach().clone(), t.clone(), self.training))
-        label = torch.full((len(x),), NO_LABEL) if cond is None else cond
+        label = torch.full((len(x),), -1) if cond is None else cond
         shape = (-1,) + (1,) * (x.ndim - 1)
         channel = torch.arange(x.shape[1], dtype=x.dtype).reshape((1, -1) + (1,) * (x.ndim - 2)) + 1
         return self.scale * x + t.reshape(shape) + label.to(x).reshape(shape) * channel
@@ -34,7 +39,7 @@ def test_a_network_that_is_right_gives_x0_and_eps(schedule):
         alpha, sigma, p, q = denoise.coefficients(t, x0)
         denoise.net.answer = p * x0 + q * eps
         found = denoise(alpha * x0 + sigma * eps, t)
-        # the worst amplification here is 1/sigma = 500 (Karras near t = 0), of float64 rounding
+        # the worst amplification here is 1/sigma = 500 (EDM near t = 0), of float64 rounding
         torch.testing.assert_close(found.x0, x0, rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(found.eps, eps, rtol=1e-9, atol=1e-9)
 
@@ -99,6 +104,11 @@ def test_of_many_times_the_one_that_lost_the_answer_is_named(schedule, predicts,
 class Elsewhere(nn.Module):
     """A network on another device, which notes where its arguments are."""
 
+    conditional = True
+
+    def null(self, cond):
+        return torch.zeros_like(cond)
+
     def __init__(self):
         super().__init__()
         self.layer = nn.Linear(2, 2, device="meta")
@@ -122,6 +132,34 @@ def test_eps_at_the_end_of_a_clipped_cosine_table_is_bounded():
     net.answer = torch.ones(2, 3)
     found = Denoiser(net, CosineBeta(), "eps")(torch.ones(2, 3) * 1.5, 1.0)
     assert found.x0.isfinite().all() and found.x0.abs().max() < 3e4
+
+
+@pytest.mark.parametrize("schedule_", [Cosine(), Flow(), EDM()], ids=repr)
+def test_a_network_sees_inputs_of_unit_size(schedule_):
+    """For data of variance 1, at every time; with scale_input=False it sees x itself."""
+    seen = []
+
+    class Look(nn.Module):
+        def forward(self, x, t, cond=None):
+            seen.append(x)
+            return torch.zeros_like(x)
+
+    generator = torch.Generator().manual_seed(0)
+    x0 = torch.randn(20_000, 1, dtype=F64, generator=generator)
+    for t in (0.0, 0.3, 0.8, 1.0):
+        x = schedule_.marginal(x0, t).sample(generator)
+        Denoiser(Look(), schedule_, "v")(x, t)
+        assert abs(seen[-1].var() - 1) < 4 * (2 / 20_000) ** 0.5
+        torch.testing.assert_close(seen[-1] * torch.hypot(*schedule_.pair(t, x)), x)
+        Denoiser(Look(), schedule_, "v", scale_input=False)(x, t)
+        assert torch.equal(seen[-1], x)
+
+
+def test_a_network_that_does_not_say_so_takes_no_condition():
+    denoise = Denoiser(_Constant(), Cosine())
+    assert not denoise.conditional and denoise.null(None) is None
+    with pytest.raises(ValueError, match=r"_Constant takes no condition: leave cond out, or give it conditional"):
+        denoise.null(torch.zeros(2))
 
 
 def test_unknown_target_is_refused():
@@ -179,14 +217,16 @@ def test_exact_beats_every_other_denoiser(mixture, generator):
 def test_exact_denoiser_with_labels_knows_the_component(mixture):
     x = torch.randn(6, 2, dtype=F64, generator=torch.Generator().manual_seed(0))
     denoise = Exact(mixture, Cosine())
-    cond = torch.tensor([0, 1, NO_LABEL, 1, 0, NO_LABEL])
+    cond = torch.tensor([0, 1, -1, 1, 0, -1])
     found = denoise(x, 0.5, cond)
     for k in (0, 1):
         alone = Exact(mixture.component(k), Cosine())(x, 0.5)
         torch.testing.assert_close(found.x0[cond == k], alone.x0[cond == k])
         torch.testing.assert_close(found.eps[cond == k], alone.eps[cond == k])
-    torch.testing.assert_close(found.x0[cond == NO_LABEL], denoise(x, 0.5).x0[cond == NO_LABEL])
-    with pytest.raises(ValueError, match="label 2 is out of range: there are 2 classes, 0 to 1, and -1 means no label"):
+    torch.testing.assert_close(found.x0[cond == -1], denoise(x, 0.5).x0[cond == -1])
+    with pytest.raises(
+        ValueError, match="label 2 is out of range: there are 2 classes, 0 to 1, and -1 leaves a sample free"
+    ):
         denoise(x, 0.5, cond + 1)
 
 
@@ -222,7 +262,7 @@ def test_empirical_without_noise_answers_the_nearest_member():
     labels, cond = torch.arange(20) % 4, torch.tensor([0, 1, 2, -1])
     x = torch.randn(4, 64, generator=torch.Generator().manual_seed(2))
     distance = torch.cdist(x, data)
-    other = (labels != cond[:, None]) & (cond != NO_LABEL)[:, None]
+    other = (labels != cond[:, None]) & (cond != -1)[:, None]
     denoise = Empirical(data, Flow(), labels)
     assert torch.equal(denoise(x, 0.0).x0, data[distance.argmin(1)])
     assert torch.equal(denoise(x, 0.0, cond).x0, data[distance.masked_fill(other, torch.inf).argmin(1)])
@@ -245,6 +285,17 @@ def test_guidance_is_uncond_plus_scale_times_difference():
             torch.testing.assert_close(found.eps, uncond.eps + scale * (given.eps - uncond.eps), rtol=1e-12, atol=1e-12)
             moved = (found.x0 - given.x0).abs().flatten(2).amax((0, 2))
             assert (moved > 1e-3).all()  # every channel is guided
+
+
+@pytest.mark.parametrize("scale", torch.linspace(-1, 8, 37).tolist())
+def test_guidance_is_its_formula_at_every_scale(scale, mixture):
+    """Against the formula on the exact denoiser, whose two answers are known; 37 scales, 0 and 1 among them."""
+    x = torch.randn(6, 2, dtype=F64, generator=torch.Generator().manual_seed(0))
+    cond, inner = torch.tensor([0, 1, 0, 1, -1, 0]), Exact(mixture, Cosine())
+    free, asked, guided = inner(x, 0.5), inner(x, 0.5, cond), Guided(inner, scale)(x, 0.5, cond)
+    for part in ("x0", "eps"):
+        uncond, given = getattr(free, part), getattr(asked, part)
+        torch.testing.assert_close(getattr(guided, part), uncond + scale * (given - uncond), rtol=1e-11, atol=1e-11)
 
 
 def test_guidance_asks_once_for_both_halves_with_the_null_label():

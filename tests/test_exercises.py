@@ -233,11 +233,11 @@ def of_3_4(i, alpha_bar):
 
 
 def of_4_1(x_t, eps, alpha, sigma):
-    return predictions.solve(x_t, eps, alpha, sigma, *predictions.TARGETS["eps"](alpha, sigma, alpha, sigma)).x0
+    return predictions.solve(x_t, eps, alpha, sigma, *predictions.TARGETS["eps"](alpha, sigma, None)).x0
 
 
 def of_4_2(x_t, v, alpha, sigma):
-    both = predictions.solve(x_t, v, alpha, sigma, *predictions.TARGETS["v"](alpha, sigma, alpha, sigma))
+    both = predictions.solve(x_t, v, alpha, sigma, *predictions.TARGETS["v"](alpha, sigma, None))
     return both.x0, both.eps
 
 
@@ -299,10 +299,7 @@ def of_6_3(x_t, x0, s, t, eta, noise, alpha_bar):
             return predictions.Prediction(x0, eps_of(x, x0, time, q))
 
     def ddim(eta):
-        (step,) = sampling.ddim(
-            Guess(), x_t, [t / steps, s / steps], eta=eta, generator=torch.Generator().manual_seed(3)
-        )
-        return step.x
+        return sampling.ddim(Guess(), x_t, t / steps, s / steps, eta=eta, generator=torch.Generator().manual_seed(3))
 
     there = q.posterior(x_t, x0, s / steps, t / steps)
     new = eta * there.var.sqrt()  # what ddim multiplies its own noise by

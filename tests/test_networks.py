@@ -5,8 +5,20 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from diffusion_lib.networks import MLP, OneShot, UNet, build, parameter_count, time_embedding
+from diffusion_lib.networks import (
+    MLP,
+    NETWORKS,
+    Attention,
+    Network,
+    OneShot,
+    ResBlock,
+    UNet,
+    build,
+    parameter_count,
+    time_embedding,
+)
 
 UNETS = [
     dict(channels=1, size=8),
@@ -130,9 +142,9 @@ def test_labels(new):
     assert moved[0] < 1e-5 and moved[1:].min() > 1e-3
     same = net(x[:1].expand_as(x), t[:1].expand(3), torch.tensor([0, 1, 2]))
     assert (same[0] - same[1]).norm() > 1e-3 and (same[1] - same[2]).norm() > 1e-3
-    with pytest.raises(ValueError, match="cond holds label 4, the network knows 0 to 3"):
+    with pytest.raises(ValueError, match="label 4 is out of range: there are 4 classes, 0 to 3"):
         net(x, t, torch.tensor([0, 4, 1]))
-    with pytest.raises(ValueError, match="cond holds label -2"):
+    with pytest.raises(ValueError, match="label -2 is out of range"):
         net(x, t, torch.tensor([0, -2, 1]))
     with pytest.raises(ValueError, match=r"must be int64 of shape \(3,\)"):
         net(x, t, torch.tensor([0, 1]))
@@ -144,8 +156,8 @@ def test_a_network_without_classes_takes_no_labels_but_takes_no_label():
     net = loud(MLP())
     x, t = example(net)
     assert torch.equal(net(x, t, torch.full((3,), -1)), net(x, t))
-    with pytest.raises(ValueError, match="cond holds label 2, but the network has classes=0"):
-        net(x, t, torch.tensor([0, 2, -1]))
+    with pytest.raises(ValueError, match="label 2 is out of range: there are no classes"):
+        net(x, t, torch.tensor([2, 0, -1]))
 
 
 # --- U-Net --------------------------------------------------------------------------------------
@@ -188,7 +200,7 @@ def test_wrong_shapes_are_named():
         net(torch.zeros(2, 1, 8, 8), torch.zeros(1))
     with pytest.raises(ValueError, match=r"this MLP takes \(B, 2\)"):
         mlp(torch.zeros(2, 3), torch.zeros(2))
-    with pytest.raises(ValueError, match=r"this network takes \(B, 3, 32, 32\)"):
+    with pytest.raises(ValueError, match=r"this OneShot takes \(B, 3, 32, 32\)"):
         OneShot(width=0.05)(torch.zeros(2, 1, 28, 28))
 
 
@@ -204,6 +216,87 @@ def test_training_lowers_the_loss_in_bfloat16():
         optimizer.step()
         optimizer.zero_grad()
     assert loss < 0.5  # it starts at E x² = 1
+
+
+def shaken(module):
+    """The module with every weight random, also those that start at 0, in float64."""
+    with torch.no_grad():
+        for p in module.parameters():
+            p.copy_(0.3 * torch.randn(p.shape, generator=seeded(p.numel())))
+    return module.double()
+
+
+def test_a_residual_block_is_its_formula():
+    block = shaken(ResBlock(8, 16, 5))
+    x, c = torch.randn(2, 8, 4, 4, dtype=torch.float64), torch.randn(2, 5, dtype=torch.float64)
+    group_norm = lambda x, norm: F.group_norm(x, 8, norm.weight, norm.bias)  # noqa: E731
+    scale, shift = block.film(F.silu(c)).reshape(2, 2, 16, 1, 1).unbind(1)
+    h = F.conv2d(F.silu(group_norm(x, block.norm1)), block.conv1.weight, block.conv1.bias, padding=1)
+    h = F.silu(group_norm(h, block.norm2) * (1 + scale) + shift)
+    h = F.conv2d(h, block.conv2.weight, block.conv2.bias, padding=1)
+    torch.testing.assert_close(block(x, c), F.conv2d(x, block.skip.weight, block.skip.bias) + h)
+    same = ResBlock(8, 8, 5).double()
+    assert torch.equal(same(x, c), x), "a new block without a change of channels is the identity"
+
+
+def test_attention_is_its_formula_added_to_its_input():
+    """softmax(q k / sqrt(d)) v, a head at a time, with explicit loops over heads."""
+    attention, x = shaken(Attention(16, 2)), torch.randn(3, 16, 2, 4, dtype=torch.float64)
+    pixels = F.group_norm(x, 8, attention.norm.weight, attention.norm.bias).reshape(3, 16, 8).transpose(1, 2)
+    q, k, v = attention.qkv(pixels).chunk(3, dim=2)
+    heads = []
+    for part in (slice(0, 8), slice(8, 16)):
+        weights = (q[..., part] @ k[..., part].transpose(1, 2) / 8**0.5).softmax(2)
+        heads.append(weights @ v[..., part])
+    seen = attention.out(torch.cat(heads, 2)).transpose(1, 2).reshape(x.shape)
+    torch.testing.assert_close(attention(x), x + seen)
+
+
+def test_the_way_up_meets_what_was_seen_on_the_way_down():
+    """Each block on the way up gets the map of its own level: the last channels of its input are that map itself."""
+    net = loud(UNet(width=8, multipliers=(1, 2, 2), blocks=2, heads=2))
+    stored, met = [], []
+    for level in net.down:
+        for block in level:
+            block.register_forward_hook(lambda module, inputs, output: stored.append(output))
+    for level in net.up:
+        for block in level:
+            block.register_forward_pre_hook(lambda module, inputs: met.append(inputs[0]))
+    net(*example(net))
+    assert len(stored) == len(met) == 6
+    for skip, joined in zip(reversed(stored), met, strict=True):
+        assert skip.abs().max() > 0 and torch.equal(joined[:, -skip.shape[1] :], skip)
+
+
+def test_a_registered_network_is_built_from_its_config():
+    @NETWORKS.register
+    class Bias(Network):
+        def __init__(self, dim=2):
+            super().__init__()
+            self.config = {"kind": "Bias", "dim": dim}
+            self.bias = nn.Parameter(torch.zeros(dim))
+
+        def forward(self, x, t, cond=None):
+            return x + self.bias
+
+    try:
+        assert build({"kind": "Bias", "dim": 3}).bias.shape == (3,)
+        with pytest.raises(ValueError, match="kind='Bia' is none of 'MLP', .*'Bias'"):
+            build({"kind": "Bia"})
+        with pytest.raises(ValueError, match="this Bias takes no condition: pass cond=None"):
+            Bias().null(torch.zeros(2))
+        assert Bias().null(None) is None and not Bias().conditional
+    finally:
+        del NETWORKS["Bias"]
+
+
+def test_the_null_condition_is_the_networks_own():
+    for net in (MLP(classes=3), UNet(width=8, heads=2, classes=3)):
+        assert net.conditional
+        assert net.null(torch.tensor([2, 0])).tolist() == [-1, -1] and net.null(None) is None
+    assert not MLP().conditional and not OneShot(3, 8, width=0.1).conditional
+    with pytest.raises(ValueError, match="this MLP takes no condition"):
+        MLP().null(torch.tensor([0]))
 
 
 # --- the one-shot network -----------------------------------------------------------------------
@@ -244,7 +337,7 @@ def test_one_shot_is_blind_to_time_and_label_and_bounded():
 
 
 def test_build_refuses_what_it_does_not_know():
-    with pytest.raises(ValueError, match=r"kind='Transformer' is none of 'MLP', 'UNet', 'OneShot'"):
+    with pytest.raises(ValueError, match=r"kind='Transformer' is none of 'MLP', 'OneShot', 'UNet'"):
         build({"kind": "Transformer"})
     with pytest.raises(ValueError, match=r"a MLP cannot be built from .*unexpected keyword"):
         build({"kind": "MLP", "hidden": 3})

@@ -19,12 +19,12 @@ from diffusion_lib.objective import (
     step_kl,
 )
 from diffusion_lib.predictions import TARGETS
-from diffusion_lib.schedules import Cosine, CosineBeta, Flow, Karras, LinearBeta
+from diffusion_lib.schedules import EDM, Cosine, CosineBeta, Flow, LinearBeta
 
 F64 = torch.float64
 
 
-@pytest.mark.parametrize("schedule_", [Cosine(), Flow(), Karras(), LinearBeta()], ids=repr)
+@pytest.mark.parametrize("schedule_", [Cosine(), Flow(), EDM(), LinearBeta()], ids=repr)
 def test_kl_step_identity(schedule_):
     """KL(q(s|t,x0) || q(s|t,x̂0)) = ½ (SNR(s) - SNR(t)) |x0 - x̂0|²."""
     x0, x0_hat, x_t = torch.randn(3, 4, 5, dtype=F64, generator=torch.Generator().manual_seed(0))
@@ -35,12 +35,12 @@ def test_kl_step_identity(schedule_):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("schedule_", [Cosine(), Flow(), Karras()], ids=repr)
+@pytest.mark.parametrize("schedule_", [Cosine(), Flow(), EDM()], ids=repr)
 def test_kl_weight_turns_any_targets_error_into_the_kl(schedule_, target):
     x0, eps, x0_hat = torch.randn(3, 4, 5, dtype=F64, generator=torch.Generator().manual_seed(0))
     s, t = 0.35, 0.5
     alpha, sigma = schedule_.pair(t, x0)
-    p, q = TARGETS[target](alpha, sigma, *schedule_.rates(t, x0))
+    p, q = TARGETS[target](alpha, sigma, lambda: schedule_.rates(t, x0))
     x_t = alpha * x0 + sigma * eps
     eps_hat = (x_t - alpha * x0_hat) / sigma
     squared = (p * (x0 - x0_hat) + q * (eps - eps_hat)).square().sum(1)
@@ -74,13 +74,13 @@ def test_the_terms_sum_to_the_direct_bound_and_lie_above_the_truth(schedule_, ti
 
 
 def test_the_gap_closes_as_the_steps_of_log_snr_shrink(line_mixture):
-    """On Karras every step of log-SNR shrinks with T. On Cosine the first two timesteps are always a factor 4 of SNR apart."""
+    """On EDM every step of log-SNR shrinks with T. On Cosine the first two timesteps are always a factor 4 of SNR apart."""
     generator = torch.Generator().manual_seed(3)
     x0 = line_mixture.sample(20_000, generator)
     truth = -line_mixture.log_prob(x0).mean()
     gaps = []
     for timesteps in (16, 64, 256):
-        gaps.append((bound(Exact(line_mixture, Karras()), x0, timesteps, generator).total.mean() - truth).item())
+        gaps.append((bound(Exact(line_mixture, EDM()), x0, timesteps, generator).total.mean() - truth).item())
     assert gaps[0] > 2 * gaps[1] > 0 and gaps[1] > 2 * gaps[2] > 0
 
 

@@ -7,14 +7,16 @@ sample: float32 rounding accumulated over the steps.
 
 import math
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from diffusion_lib.predictions import TARGETS, solve
-from diffusion_lib.sampling import ancestral, ddim, dpmpp_2m, euler, heun
-from diffusion_lib.schedules import CosineBeta, Flow, LinearBeta, timesteps
+from diffusion_lib.sampling import ancestral, ddim, dpmpp_2m, euler, heun, walk
+from diffusion_lib.schedules import CosineBeta, Flow, LinearBeta
+from diffusion_lib.times import timesteps
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -38,7 +40,7 @@ class Net:
 
     def __call__(self, x, t, cond=None):
         alpha, sigma = self.schedule.pair(t, x)
-        p, q = TARGETS[self.predicts](alpha, sigma, *self.schedule.rates(t, x))
+        p, q = TARGETS[self.predicts](alpha, sigma, lambda: self.schedule.rates(t, x))
         k = t * T - self.offset
         return solve(x, network(x, round(k) if self.whole else k), alpha, sigma, p, q)
 
@@ -72,7 +74,7 @@ def relative(a, b):
 def test_ddpm(spacing, n):
     scheduler = diffusers.DDPMScheduler(clip_sample=False, timestep_spacing=spacing, variance_type="fixed_small")
     reference = theirs(scheduler, n, generator=torch.Generator().manual_seed(3))
-    ours = last(ancestral(Net(Q), X, times_of(scheduler), generator=torch.Generator().manual_seed(3)))
+    ours = last(walk(Net(Q), X, times_of(scheduler), ancestral, generator=torch.Generator().manual_seed(3)))
     assert relative(ours, reference) < 1e-5
     assert times_of(scheduler) == pytest.approx(timesteps(T, n, spacing)), "and our grid is that spacing"
 
@@ -81,14 +83,14 @@ def test_ddpm(spacing, n):
 def test_ddim(spacing, n):
     scheduler = diffusers.DDIMScheduler(clip_sample=False, timestep_spacing=spacing, set_alpha_to_one=True)
     reference = theirs(scheduler, n)
-    assert relative(last(ddim(Net(Q), X, times_of(scheduler))), reference) < 1e-5
+    assert relative(last(walk(Net(Q), X, times_of(scheduler), ddim)), reference) < 1e-5
 
 
 @pytest.mark.parametrize("n", [10, 20, 50])
 def test_dpm_solver_multistep(n):
     scheduler = diffusers.DPMSolverMultistepScheduler()
     reference = theirs(scheduler, n)
-    assert relative(last(dpmpp_2m(Net(Q), X, times_of(scheduler))), reference) < 1e-5
+    assert relative(last(walk(Net(Q), X, times_of(scheduler), dpmpp_2m)), reference) < 1e-5
 
 
 def test_euler_discrete_is_ddim():
@@ -96,7 +98,7 @@ def test_euler_discrete_is_ddim():
     scheduler.set_timesteps(50)
     reference = theirs(scheduler, 50, X * scheduler.sigmas[0])
     times = times_of(scheduler)
-    ours = last(ddim(Net(Q), X * Q.pair(times[0], X)[1], times))
+    ours = last(walk(Net(Q), X * Q.pair(times[0], X)[1], times, ddim))
     assert relative(ours, reference) < 1e-5
 
 
@@ -107,20 +109,20 @@ def test_heun_discrete_is_heun_in_the_gauge_alpha():
     reference = theirs(scheduler, 20, X * scheduler.sigmas[0])
     times = [(k + 1) / T for k in distinct] + [0.0]
     start = X * Q.pair(times[0], X)[1]
-    ours = last(heun(Net(Q, whole=False), start, times, gauge=lambda alpha, sigma: alpha))
+    ours = last(walk(Net(Q, whole=False), start, times, partial(heun, gauge=lambda alpha, sigma: alpha)))
     assert relative(ours, reference) < 1e-5
 
 
 def test_flow_match_euler_is_euler():
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler(shift=1.0)
     reference = theirs_flow(scheduler, 10)
-    ours = last(euler(Net(Flow(), "velocity", offset=0, whole=False), X, [float(s) for s in scheduler.sigmas]))
+    ours = last(walk(Net(Flow(), "velocity", offset=0, whole=False), X, [float(s) for s in scheduler.sigmas], euler))
     assert (ours - reference).abs().max() < 1e-6  # a few float32 roundings of numbers of size 1
 
     shifted = 3 * np.linspace(1, 0.1, 10) / (1 + 2 * np.linspace(1, 0.1, 10))
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler(shift=1.0)
     reference = theirs_flow(scheduler, None, shifted)
-    ours = last(euler(Net(Flow(), "velocity", offset=0, whole=False), X, [float(s) for s in scheduler.sigmas]))
+    ours = last(walk(Net(Flow(), "velocity", offset=0, whole=False), X, [float(s) for s in scheduler.sigmas], euler))
     assert (ours - reference).abs().max() < 1e-6
 
 

@@ -6,20 +6,17 @@ import pytest
 import torch
 
 from diffusion_lib.schedules import (
+    EDM,
     SCHEDULES,
     Cosine,
     CosineBeta,
     Discrete,
     Flow,
-    Karras,
     LinearBeta,
     ScaledLinearBeta,
     SigmoidBeta,
-    check_times,
-    log_snr_times,
-    timesteps,
-    uniform_times,
 )
+from diffusion_lib.times import check_times, log_snr_times, timesteps, uniform_times
 
 F64 = torch.float64
 TABLES = [LinearBeta(), ScaledLinearBeta(), SigmoidBeta(), CosineBeta(), LinearBeta(timesteps=50)]
@@ -74,16 +71,16 @@ def test_cosine_is_the_papers_formula_everywhere():
 def test_flow_and_karras_are_their_formulas():
     t = torch.linspace(0, 1, 11, dtype=F64)
     assert torch.equal(Flow().alpha(t), 1 - t) and torch.equal(Flow().sigma(t), t)
-    sigma = Karras().sigma(t)
+    sigma = EDM().sigma(t)
     expected = (0.002 ** (1 / 7) + t * (80 ** (1 / 7) - 0.002 ** (1 / 7))) ** 7
     torch.testing.assert_close(sigma, expected, rtol=1e-13, atol=0)
-    assert torch.equal(Karras().alpha(t), torch.ones_like(t))
+    assert torch.equal(EDM().alpha(t), torch.ones_like(t))
 
 
 def test_variance_preserving_schedules_preserve_it(schedule):
     t = torch.linspace(0, 1, 501, dtype=F64)
     total = schedule.alpha(t) ** 2 + schedule.sigma(t) ** 2
-    if isinstance(schedule, Flow | Karras):
+    if isinstance(schedule, Flow | EDM):
         assert (total - 1).abs().max() > 0.1
     else:
         torch.testing.assert_close(total, torch.ones_like(t), rtol=1e-14, atol=0)
@@ -233,7 +230,7 @@ def test_posterior_mean_is_the_papers_formula():
 def test_posterior_at_zero_is_x0_exactly(schedule):
     x0, x_t = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
     end = schedule.posterior(x_t, x0, 0.0, 0.2)
-    if isinstance(schedule, Karras):  # keeps sigma_min, of which the ratio (sigma_min / sigma(0.2))² = 6e-4 is taken
+    if isinstance(schedule, EDM):  # keeps sigma_min, of which the ratio (sigma_min / sigma(0.2))² = 6e-4 is taken
         assert end.var.sqrt().item() == pytest.approx(0.002, rel=1e-3)
     else:
         assert not end.var.any()
@@ -318,15 +315,23 @@ def test_uniform_and_log_snr_grids():
         (lambda: LinearBeta().alpha(torch.tensor([0.1, 500.0])), "t=500 is outside"),
         (lambda: Flow().posterior(torch.ones(1), torch.ones(1), 0.6, 0.3), "s=0.6 is not before t=0.3"),
         (lambda: Flow().transition(torch.ones(1), 0.3, 0.3), "s=0.3 is not before t=0.3"),
-        (lambda: check_times([1.0, 0.5, 0.3, 0.4]), r"times must fall strictly: times\[3\]=0.4 follows 0.3"),
-        (lambda: check_times([1.0, 0.5, 0.5]), r"times must fall strictly: times\[2\]=0.5 follows 0.5"),
+        (
+            lambda: check_times([1.0, 0.5, 0.3, 0.4]),
+            r"times must fall strictly, or rise strictly: times\[3\]=0.4 follows 0.3",
+        ),
+        (
+            lambda: check_times([1.0, 0.5, 0.5]),
+            r"times must fall strictly, or rise strictly: times\[2\]=0.5 follows 0.5",
+        ),
+        (lambda: check_times([0.0, 1.0], falling=True), r"times must fall strictly: times\[1\]=1 follows 0"),
+        (lambda: check_times([0.2, 0.4, 0.3]), r"times\[2\]=0.3 follows 0.4"),
         (lambda: check_times([1.0]), "at least 2"),
         (lambda: check_times([1.5, 0.0]), "t=1.5 is outside"),
         (lambda: check_times([1 + 1e-9, 0.0]), "t=1 is outside"),  # in float64, as schedules see it
         (lambda: timesteps(1000, 1001), "steps=1001 is more than the table's 1000 timesteps"),
         (lambda: timesteps(1000, 10, "log"), "spacing='log' is none of"),
         (lambda: uniform_times(0), "steps=0: take a whole number of at least 1"),
-        (lambda: Karras(sigma_min=1.0, sigma_max=0.5), "0 < sigma_min < sigma_max"),
+        (lambda: EDM(sigma_min=1.0, sigma_max=0.5), "0 < sigma_min < sigma_max"),
     ],
 )
 def test_bad_input_is_named(make, message):

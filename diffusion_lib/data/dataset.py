@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..denoisers import NO_LABEL
 from ..gaussians import GaussianMixture
 
+NO_LABEL = -1
 FIELDS_BY_ROW = ("x", "labels", "captions", "attributes")
 
 
