@@ -1179,6 +1179,28 @@ def test_nbgrader_gives_points_for_right_answers_only(tmp_path, monkeypatch):
     assert scores == {"right": 1, "stub": 0}
 
 
+def test_nbgraders_validate_does_not_praise_an_untouched_notebook(tmp_path, monkeypatch):
+    """The course's own cells, as committed: each that is not attempted is a failure to the Validate button."""
+    pytest.importorskip("nbgrader")
+    from nbgrader.validator import Validator
+
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(NOTEBOOKS.parent), os.environ.get("PYTHONPATH", "")]))
+    notebook = notebook_of(2)
+    cells = [cell for cell in notebook["cells"] if {"exercise", "solution"} & set(cell["metadata"].get("tags", ()))]
+    stubs, solutions = cells[0:4:2], cells[1:4:2]
+    stubs[1]["source"] = ["".join(solutions[1]["source"]) + '\n\ncheck("2.2", jump_batch)']
+    notebook["cells"] = [json.loads(json.dumps(code("import torch\nfrom diffusion_lib.course import check"))), *stubs]
+    path = tmp_path / "02.ipynb"
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    validator = Validator()
+    monkeypatch.setattr(Validator, "stream", io.StringIO())
+    validator.validate_and_print(str(path))
+    report = Validator.stream.getvalue()
+    assert "VALIDATION FAILED ON 1 CELL(S)!" in report
+    assert "2.1 — not attempted yet" in report and 'check("2.2"' not in report
+    assert "Success" not in report
+
+
 # ---------------------------------------------------------------- in the notebooks
 
 
@@ -1208,6 +1230,7 @@ def test_notebook_holds_its_exercises(number):
             assert follower["metadata"]["tags"] == ["solution"]
             assert follower["metadata"]["jupyter"] == {"source_hidden": True}
             assert not follower["outputs"]
+            assert cell["metadata"]["nbgrader"] == assignment.graded(cell["metadata"]["exercise"])
     assignment.assignment(notebook)
 
 
