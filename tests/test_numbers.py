@@ -237,7 +237,7 @@ def test_nbval_on_a_real_notebook(tmp_path):
         (picture + "display(pixel)", [shown(image_png="AAAA", text_plain="<IPython.core.display.Image object>")], {}, None),
         ("display(pixel, pixel)", [shown(image_png="AAAA", text_plain="<IPython.core.display.Image object>")], {}, "image/png: 1 committed, 2 computed"),
         ("0.5", [new_output("execute_result", {"text/plain": "0.6"}, execution_count=1)], {}, None),
-        ("assert 1 > 2, 'the claim'", [], {}, "AssertionError: the claim"),
+        ("assert 1 > 2, 'the claim'", [], {}, ": the claim"),
     ]  # fmt: skip
     notebook = new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "", "language": "python"}})
     for count, (source, outputs, metadata, _) in enumerate(cells, 1):
