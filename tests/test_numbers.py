@@ -35,6 +35,7 @@ def shown(**data):
     ("20,000 or 20_000 or 20 000 or 1 234 567.5 of them", ["20,000", "20_000", "20 000", "1 234 567.5"]),
     ("200\u202f000 samples, 200\u00a0000 more", ["200\u202f000", "200\u00a0000"]),
     ("[100 200 300] and 100 200 0.5 (64, 1, 8)", ["100", "200", "300", "100", "200", "0.5", "64", "1", "8"]),
+    ("50.0 100 200 and (1)-2 and 50%-60%", ["50.0", "100", "200", "1", "2", "50", "60"]),
     ("[1. 2.e-05] was 3. Then", ["1", "2.e-05", "3"]),
     ("nan, -inf and NaN", ["nan", "-inf", "NaN"]),
     ("x0 conv2d DPM2 2M 3s 0x7f 3.11.7 2.15.0+cpu 02 information", []),
@@ -99,6 +100,7 @@ def test_the_report_says_which_number_where_and_how_far_it_may_be_off():
 def test_in_a_table_of_html_the_cells_are_numbers_and_the_tags_are_words():
     table = '<table width="340">\n<tr><td>loss &#39;x&#39;</td><td>0.604</td></tr></table>'
     assert differences(table, table.replace("0.604", "0.605"), html=True) == []
+    assert compare([shown(text_html=table)], [shown(text_html=table.replace("340", "341"))], {})
     (sentence,) = differences(table, table.replace("0.604", "0.606"), html=True)
     assert "number 1: committed 0.604, computed 0.606" in sentence
     for other in (
@@ -136,7 +138,7 @@ def test_a_tolerance_that_cannot_be_read_is_refused(wrong):
 @pytest.mark.parametrize("tolerance, text, refused", [
     ("5%", "0.5", False), ("5.1%", "0.5", True), ("30%", "words", True),
     (0.05, "1.00 and inf", False), (0.06, "1.00", True), (0.06, "20.0 and 1.00", True), (1, "3 of 40", False), (2, "3 of 40", True),
-    (2, "words", False), (0, "0.0", False),
+    (2, "words", False), (0, "0.0", False), (0.05, "nan", False),
 ])  # fmt: skip
 def test_more_than_five_percent_needs_a_reason(tolerance, text, refused):
     metadata = {"tolerance": tolerance}
