@@ -10,10 +10,9 @@ import sys
 from pathlib import Path
 
 import nbformat
+from diffusion_lib.course.export import stills
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-
-from diffusion_lib.course.export import stills
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}  # as JupyterLab writes it
 

@@ -7,7 +7,8 @@ import nbformat
 import pytest
 
 from diffusion_lib.course import widgets
-from diffusion_lib.course.export import STATE, VIEW, page_of
+from diffusion_lib.course.pages import page_of
+from diffusion_lib.course.pages.models import STATE, VIEW
 from diffusion_lib.course.widgets.base import WIDGETS, Scrubber
 
 DIAL = '''

@@ -4,12 +4,12 @@ import time
 
 import numpy as np
 import pytest
+from diffusion_lib.course.export import STATE, page_of
 from ipywidgets.embed import dependency_state
 from lab import canvas, grid, run_all, watch
 from scenes import ALL, scene
 
 from diffusion_lib.course import widgets
-from diffusion_lib.course.export import STATE, page_of
 
 
 @pytest.fixture(scope="module")
