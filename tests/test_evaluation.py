@@ -166,6 +166,19 @@ def test_bootstrap_draws_each_sample_anew():
     assert result.spread == pytest.approx(exact, rel=4 / math.sqrt(2 * 400))
 
 
+def test_a_spread_of_two_draws_is_their_sample_standard_deviation():
+    values = []
+
+    def statistic(v):
+        values.append(float(v.mean()))
+        return values[-1]
+
+    estimate = bootstrap(statistic, normal(20), repeats=2)
+    (first, second), value = values[:2], values[2]
+    assert estimate.value == value
+    assert estimate.spread == pytest.approx(abs(first - second) / math.sqrt(2), rel=1e-9)
+
+
 def test_bootstrap_follows_its_seed_and_agrees_with_scipy():
     from scipy.stats import bootstrap as scipy_bootstrap
 
