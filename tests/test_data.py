@@ -398,6 +398,8 @@ def test_digits_are_all_there_and_exact():
     assert len(train) + len(test) == 1797 and train.shape == (1, 8, 8)
     share = test.labels.bincount() / (train.labels.bincount() + test.labels.bincount())
     assert ((share > 0.19) & (share <= 0.20)).all()  # a fifth of every class
+    zeros = load_digits().images[load_digits().target == 0]
+    assert torch.equal(test.x[test.labels == 0][0, 0], torch.from_numpy(zeros[4]).float() / 8 - 1)  # the fifth of them
     rows = torch.cat([train.x, test.x]).flatten(1)
     true = torch.from_numpy(load_digits().data).float() / 8 - 1
     assert sorted(map(tuple, rows.tolist())) == sorted(map(tuple, true.tolist()))
@@ -755,8 +757,9 @@ def test_folder_is_cropped_in_the_centre(tmp_path):
     stripes = np.zeros((30, 90, 3), np.uint8)
     stripes[:, 30:60] = 255  # black, white, black
     Image.fromarray(stripes).save(tmp_path / "a.png")
-    with pytest.warns(UserWarning, match="no pixel lies below 0"):
-        assert (data.load(f"folder:{tmp_path}", size=30).x == 1).all()
+    with pytest.warns(UserWarning, match="no pixel lies below 0") as caught:
+        assert (data.load(f"folder:{tmp_path}", size=30).subset([0]).x == 1).all()
+    assert len(caught) == 1  # said at loading, and not again
 
 
 def test_flat_folder_and_other_modes(tmp_path):

@@ -103,7 +103,8 @@ def test_frechet_distance_of_few_rows_is_that_of_their_unbiased_covariances():
     a, b = normal(12, 4), 2 * normal(9, 4, seed=1)
     exact = gaussian_frechet(a.mean(0), a.T.cov(), b.mean(0), b.T.cov())
     assert frechet_distance(a, b) == pytest.approx(exact, rel=1e-12)
-    assert frechet_distance(a.float(), b.float()) == pytest.approx(exact, rel=1e-5)  # of float32 rows, in float64
+    a, b = a.float() + 100, b.float() + 100
+    assert frechet_distance(a, b) == frechet_distance(a.double(), b.double())  # all in float64
 
 
 @pytest.mark.parametrize(
@@ -164,6 +165,19 @@ def test_bootstrap_draws_each_sample_anew():
     result = bootstrap(lambda a, b: float(a.mean() - b.mean()), x, x, repeats=400)
     exact = float(x.std(correction=0)) * math.sqrt(2 / 300)
     assert result.spread == pytest.approx(exact, rel=4 / math.sqrt(2 * 400))
+
+
+def test_a_spread_of_two_draws_is_their_sample_standard_deviation():
+    values = []
+
+    def statistic(v):
+        values.append(float(v.mean()))
+        return values[-1]
+
+    estimate = bootstrap(statistic, normal(20), repeats=2)
+    (first, second), value = values[:2], values[2]
+    assert estimate.value == value
+    assert estimate.spread == pytest.approx(abs(first - second) / math.sqrt(2), rel=1e-9)
 
 
 def test_bootstrap_follows_its_seed_and_agrees_with_scipy():
@@ -245,6 +259,7 @@ def test_sliced_wasserstein_is_a_distance():
     a, b = normal(50, 1, 2, 2), normal(80, 1, 2, 2, seed=1)
     assert sliced_wasserstein(a, a[torch.randperm(50, generator=seeded())]) == pytest.approx(0, abs=1e-7)
     assert sliced_wasserstein(a, b) == pytest.approx(sliced_wasserstein(b, a), rel=1e-12) != 0
+    assert sliced_wasserstein(a, b) == sliced_wasserstein(a, b) != sliced_wasserstein(a, b, seed=1)
     assert sliced_wasserstein(3 * a, 3 * b) == pytest.approx(3 * sliced_wasserstein(a, b), rel=1e-9)
     with pytest.raises(ValueError, match="a has 4 numbers a row and b has 3"):
         sliced_wasserstein(a, torch.zeros(5, 3))
@@ -268,6 +283,8 @@ def test_a_copy_of_a_picture_is_at_distance_0():
     result = nearest_neighbours(pictures[:20], pictures, k=2, batch=7)
     assert (result.distance[:, 0] == 0).all() and torch.equal(result.index[:, 0], torch.arange(20))
     assert precision_recall(pictures[:20].flatten(1), pictures.flatten(1), k=1).precision == 1
+    twice = torch.cat([pictures, pictures]).flatten(1)  # the nearest other row is a copy: balls of radius 0
+    assert precision_recall(pictures.flatten(1), twice, k=1).precision == 1
     with pytest.raises(ValueError, match="k=0 of 60 rows: use 1 to 60"):
         nearest_neighbours(pictures[:2], pictures, k=0)
 
@@ -321,6 +338,22 @@ def test_training_depends_on_its_arguments_alone(digits):
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(p, q) for p, q in zip(first.parameters(), again.parameters(), strict=True))
     assert not torch.equal(first.head.weight, other.head.weight)
+
+
+def test_the_seed_decides_on_first_weights_and_on_batches(digits, monkeypatch):
+    from diffusion_lib.evaluation import classifier as module
+
+    first_weights = []
+
+    def record(*args, **options):
+        first_weights.append(Classifier(*args, **options).head.weight.clone())
+        torch.manual_seed(0)  # so that what is trained starts alike
+        return Classifier(*args, **options)
+
+    monkeypatch.setattr(module, "Classifier", record)
+    trained = [train_classifier(digits, steps=2, seed=seed).head.weight for seed in (0, 0, 1)]
+    for values in (first_weights, trained):
+        assert torch.equal(values[0], values[1]) and not torch.equal(values[0], values[2])
 
 
 def test_frechet_distance_notices_noise_blur_and_lost_classes(digits, held_out):
