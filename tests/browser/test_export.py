@@ -46,6 +46,8 @@ It is $\\tfrac12$, press <kbd>Shift</kbd>.
 | `code_that_has_no_place_to_break_at_all_whatever_you_do` | `more_of_the_same_kind_and_then_some_more` |
 
 $$x = a + b + c + d + e + f + g + h + i + j + k + l + m + n + o + p + q + r + s + t + u + v + w + x + y + z$$
+
+$$y = a + b + c + d + e + f + g + h + i \\tag{{7}}$$
 """
 
 
@@ -232,6 +234,14 @@ def test_nothing_is_cut_off_on_a_phone(read):
         assert reached and abs(reached[0]) <= 1 and reached[1] <= 375, f"{place}: {reached}"
 
 
+@pytest.mark.parametrize("width", [375, 1300])
+def test_the_number_of_a_formula_stands_beside_it(read, width):
+    page = read(width)
+    number = page.locator(".katex-html > .katex-tag").bounding_box()
+    last = page.locator(".katex-html:has(> .katex-tag) > .katex-base").last.bounding_box()
+    assert number["x"] >= last["x"] + last["width"]
+
+
 def test_widgets_fit_a_phone_or_scroll(read, opened):
     page = read(375, file=opened.file)
     page.wait_for_function("document.querySelectorAll('.dl-slider[aria-valuetext]').length === 6")
@@ -240,6 +250,9 @@ def test_widgets_fit_a_phone_or_scroll(read, opened):
         box = place.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 375
         assert place.evaluate("node => getComputedStyle(node).overflowX") == "auto"
+    for button in page.locator(".dl-widget button, .dl-widget select").all():
+        box = button.bounding_box()
+        assert box["x"] + box["width"] <= 375
 
 
 def test_prose_is_at_most_75_characters_wide_and_figures_as_wide_as_they_were_saved(read):
