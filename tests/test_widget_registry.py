@@ -67,7 +67,7 @@ def test_a_new_widget_is_found_everywhere(dial):
     widget = dial([0.0, 1.0])
     assert "dial ${k}" in widget._code and "export function scrubber" not in widget._code
     assert widget._repr_mimebundle_()[0]["text/plain"] == "Dial: a dial"
-    page = page_of(saved(widget), "page")
+    page = page_of(saved(widget), "page").html
     assert "widgets.Dial = (() =>" in page and "dial ${k}" in page
     assert '"widget":"Dial"' in page.replace(" ", "") and "widgets.Curves" not in page
 

@@ -152,11 +152,11 @@ def draw(browser: object, lab: Lab) -> None:
     ]
     page.goto(lab.write("draw.ipynb", *cells))
     run_all(page, len(cells))
-    found = {}
+    draws = {}
     for number, name in enumerate(("100 frames of 8 pictures 32x32x3", "x_t computed in the browser", "1000 frames")):
         print(f"draw: {name}")
-        found[name] = press_and_spy(page, slider(page, number), 90)
-        tell(found[name])
+        draws[name] = press_and_spy(page, slider(page, number), 90)
+        tell(draws[name])
     print("draw: interact with matplotlib, the same pictures")
     page.evaluate("""() => {
       spy.pictures = [];
@@ -173,7 +173,7 @@ def draw(browser: object, lab: Lab) -> None:
         page.wait_for_function(f"spy.pictures.length > {k}")
         page.wait_for_timeout(300)
     slow = median(page.evaluate("spy.pictures"))
-    fast = median([d["after"] for d in found["100 frames of 8 pictures 32x32x3"]])
+    fast = median([d["after"] for d in draws["100 frames of 8 pictures 32x32x3"]])
     row("key to drawn, median", f"{slow:.0f} ms")
     row("times slower than the scrubber", f"{slow / fast:.0f}", "10")
     page.context.close()

@@ -172,57 +172,6 @@ def test_drag_wheel_and_buttons(notebook):
     assert now(notebook) == 15
 
 
-def scrolled(page):
-    """How far the notebook is scrolled down."""
-    return page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop")
-
-
-def test_the_wheel_scrolls_the_page_without_focus_and_at_either_end(browser, lab):
-    """A slider that comes under the pointer while one scrolls traps nothing; with focus, the wheel moves time."""
-    context = browser.new_context(viewport={"width": 1300, "height": 600})
-    page = context.new_page()
-    watch(page)
-    page.goto(lab.write("wheel.ipynb", ALL, "frames", "noising", "curves", "gaussians"))
-    run_all(page, 5)
-    page.wait_for_function("document.querySelectorAll('.dl-slider[aria-valuetext]').length === 4")
-    handle = slider(page, 1)
-
-    def wheel(amount, over):
-        box = over.bounding_box()
-        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.mouse.wheel(0, amount)
-        page.wait_for_timeout(300)
-
-    def centre():
-        handle.evaluate("node => node.scrollIntoView({block: 'center'})")
-        page.wait_for_timeout(200)
-        return scrolled(page)
-
-    page.evaluate("document.activeElement.blur()")
-    for over in (handle, page.locator(".dl-stage").nth(1)):
-        before, place = centre(), now(page, 1)
-        wheel(60, over)
-        assert now(page, 1) == place and scrolled(page) > before + 20
-    press(page, "Home", 1)
-    before = centre()
-    wheel(60, handle)
-    wheel(60, handle)
-    assert now(page, 1) == 2 and scrolled(page) == before
-    wheel(-60, handle)
-    assert now(page, 1) == 1 and scrolled(page) == before
-    press(page, "Home", 1)
-    before = centre()
-    wheel(-60, handle)
-    assert now(page, 1) == 0 and scrolled(page) < before - 20
-    press(page, "End", 1)
-    before = centre()
-    wheel(60, handle)
-    assert now(page, 1) == 100 and scrolled(page) > before + 20
-    assert page.errors == []
-    context.close()
-    lab.stop_kernels()
-
-
 def test_the_slider_has_the_whole_row(notebook):
     for widget in notebook.locator(".dl-widget").all():
         whole, track = widget.bounding_box(), widget.locator(".dl-slider").bounding_box()
@@ -411,6 +360,57 @@ def test_reduced_motion(browser, lab):
     lab.stop_kernels()
 
 
+def scrolled(page):
+    """How far the notebook is scrolled down."""
+    return page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop")
+
+
+def test_the_wheel_scrolls_the_page_without_focus_and_at_either_end(browser, lab):
+    """A slider that comes under the pointer while one scrolls traps nothing; with focus, the wheel moves time."""
+    context = browser.new_context(viewport={"width": 1300, "height": 600})
+    page = context.new_page()
+    watch(page)
+    page.goto(lab.write("wheel.ipynb", ALL, "frames", "noising", "curves", "gaussians"))
+    run_all(page, 5)
+    page.wait_for_function("document.querySelectorAll('.dl-slider[aria-valuetext]').length === 4")
+    handle = slider(page, 1)
+
+    def wheel(amount, over):
+        box = over.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.wheel(0, amount)
+        page.wait_for_timeout(300)
+
+    def centre():
+        handle.evaluate("node => node.scrollIntoView({block: 'center'})")
+        page.wait_for_timeout(200)
+        return scrolled(page)
+
+    page.evaluate("document.activeElement.blur()")
+    for over in (handle, page.locator(".dl-stage").nth(1)):
+        before, place = centre(), now(page, 1)
+        wheel(60, over)
+        assert now(page, 1) == place and scrolled(page) > before + 20
+    press(page, "Home", 1)
+    before = centre()
+    wheel(60, handle)
+    wheel(60, handle)
+    assert now(page, 1) == 2 and scrolled(page) == before
+    wheel(-60, handle)
+    assert now(page, 1) == 1 and scrolled(page) == before
+    press(page, "Home", 1)
+    before = centre()
+    wheel(-60, handle)
+    assert now(page, 1) == 0 and scrolled(page) < before - 20
+    press(page, "End", 1)
+    before = centre()
+    wheel(60, handle)
+    assert now(page, 1) == 100 and scrolled(page) > before + 20
+    assert page.errors == []
+    context.close()
+    lab.stop_kernels()
+
+
 def exported(widget, tmp_path):
     """An exported page with a widget on it, as a file."""
     import nbformat
@@ -419,7 +419,7 @@ def exported(widget, tmp_path):
     notebook = nbformat.v4.new_notebook()
     output = nbformat.v4.new_output("display_data", data, metadata=metadata)
     notebook.cells = [nbformat.v4.new_code_cell("widget", outputs=[output])]
-    notebook.metadata["widgets"] = {STATE: {"state": dependency_state([widget])}}
+    notebook.metadata["widgets"] = {STATE: {"state": dependency_state([widget], drop_defaults=False)}}
     path = tmp_path / "page.html"
     path.write_text(page_of(notebook, "page"))
     return path.as_uri()
@@ -466,19 +466,20 @@ CONTRAST = """() => {
   const channels = (text) => text.match(/[\\d.]+/g).map(Number);
   const light = (rgb) => rgb.slice(0, 3).map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
     .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-  const behind = (node) => {
+  const behind = (node, grey = false) => {  // the luminance of the background; or its mean channel, for what is translucent
     for (; node; node = node.parentElement) {
       const colour = channels(getComputedStyle(node).backgroundColor);
-      if (colour.length === 3 || colour[3] === 1) return light(colour);
+      if (colour.length === 3 || colour[3] === 1) return grey ? (colour[0] + colour[1] + colour[2]) / 3 : light(colour);
     }
-    return 1;
+    return grey ? 255 : 1;
   };
   const lowest = {};
   for (const node of document.querySelectorAll('.dl-widget *')) {
     const text = [...node.childNodes].some(child => child.nodeType === 3 && child.data.trim());
     if (!text || node.closest('option')) continue;
     const style = getComputedStyle(node), page = behind(node);
-    const ink = light(channels(node instanceof SVGElement ? style.fill : style.color));
+    const [r, g, b, alpha = 1] = channels(node instanceof SVGElement ? style.fill : style.color);
+    const ink = light([r, g, b].map(v => alpha * v + (1 - alpha) * behind(node, true)));
     const contrast = (Math.max(ink, page) + .05) / (Math.min(ink, page) + .05), name = node.getAttribute('class') || node.tagName;
     lowest[name] = Math.min(lowest[name] || 21, contrast);
   }

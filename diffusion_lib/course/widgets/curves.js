@@ -35,7 +35,7 @@ function prepare(model, data, stage) {
   const marks = lines.map((_, i) => make("circle", { r: 4, class: "dl-mark", style: `fill: ${colourOf(i)}` }));
   svg.append(cursor, ...marks);
   const { list, texts } = legend(lines);
-  stage.append(make("div", { class: "dl-figure" }, svg, list));
+  stage.append(make("div", { class: "dl-figure", style: `width: ${plot.width}px` }, svg, list));
   return {
     draw(k) {
       const px = x(times[k]);

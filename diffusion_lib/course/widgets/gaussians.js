@@ -23,7 +23,7 @@ function prepare(model, data, stage) {
   const { list, texts } = legend(names.map((name) => ({ name })));
   const number = document.createTextNode("");
   list.append(make("div", {}, make("span", {}, `KL(${names[0]} ‖ ${names[1]})`), make("b", {}, number)));
-  stage.append(make("div", { class: "dl-figure" }, svg, list));
+  stage.append(make("div", { class: "dl-figure", style: `width: ${plot.width}px` }, svg, list));
   return {
     draw(k) {
       const means = [data.m0[k], data.m1[k]], vars = [data.v0[k], data.v1[k]];

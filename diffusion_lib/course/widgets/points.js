@@ -34,8 +34,7 @@ function prepare(model, data, stage) {
   }
   const { list } = legend(entries);
   const holder = make("div", { class: "dl-holder" }, svg, canvas);
-  holder.style.width = `${plot.width}px`;
-  stage.append(make("div", { class: "dl-figure" }, holder, list));
+  stage.append(make("div", { class: "dl-figure", style: `width: ${plot.width}px` }, holder, list));
 
   const px = (v) => (x(v) - plot.left) * sharp, py = (v) => (y(v) - plot.top) * sharp;
   // Two straight lines: px(v) = ax + bx v; calling the scales for each of thousands of points would be slow.
