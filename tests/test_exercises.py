@@ -1034,10 +1034,12 @@ def test_marks_stand_out(tone, page):
 
 
 def test_html_quotes_what_a_learner_wrote():
-    text = "2.1 — not yet. Your function stopped with E (<img src=x> & *so*) in line 1, `y = x*a < 1`. a * b * c"
+    text = "2.1 — not yet. Your function stopped with E (<img src=x> & *so*) in line 1, `y = <b>(x*a)`. a * b * c"
     words, tags = visible(display.as_html(text, "not yet"))
     assert tags == ["div", "span", "b", "em", "code"]
-    assert words == "✗ 2.1 — not yet. Your function stopped with E (<img src=x> & so) in line 1, y = x*a < 1. a * b * c"
+    assert (
+        words == "✗ 2.1 — not yet. Your function stopped with E (<img src=x> & so) in line 1, y = <b>(x*a). a * b * c"
+    )
 
 
 def test_a_terminal_without_the_marks_gets_question_marks(monkeypatch):
