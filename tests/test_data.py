@@ -17,9 +17,11 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from diffusion_lib import data
-from diffusion_lib.data import points, shapes
+from diffusion_lib.data import shapes
 
-OFFLINE = ["mixture", "mixture_1d", "moons", "swiss_roll", "rings", "checkerboard", "digits", "shapes"]
+POINTS = [name for name, make in data.DATASETS.items() if make.__module__ == data.points.__name__]
+DRAWN = [*POINTS, "shapes"]
+OFFLINE = [*POINTS, "digits", "shapes"]
 
 
 def load_few(name, **options):
@@ -59,11 +61,12 @@ def test_training_and_test_part_share_nothing(name):
 @pytest.mark.parametrize("name", OFFLINE)
 def test_a_data_loader_can_use_it(name):
     few = load_few(name)
-    x, label = next(iter(DataLoader(few, batch_size=7)))
-    assert torch.equal(x, few.x[:7]) and label.dtype == torch.int64
-    assert torch.equal(label, few.labels[:7] if few.labels is not None else torch.full((7,), -1))
-    x, label = few[2:5]
-    assert len(x) == len(label) == 3
+    batch, rows = next(iter(DataLoader(few, batch_size=7))), few[2:5]
+    if few.labels is None:  # the examples alone: there is no number that would mean "no label"
+        assert torch.equal(batch, few.x[:7]) and torch.equal(rows, few.x[2:5]) and torch.equal(few[4], few.x[4])
+    else:
+        assert torch.equal(batch[0], few.x[:7]) and torch.equal(batch[1], few.labels[:7])
+        assert torch.equal(rows[0], few.x[2:5]) and torch.equal(rows[1], few.labels[2:5])
     assert sum(1 for _ in few) == 300  # stops at the end
 
 
@@ -78,10 +81,10 @@ def test_a_data_loader_can_use_it(name):
     ],
 )
 def test_repr_makes_it_again(text):
-    made = eval(text, {"load": data.load, "slice": slice})
-    assert repr(made) == text
-    again = eval(repr(made), {"load": data.load, "slice": slice})
-    assert torch.equal(again.x, made.x)
+    loaded = eval(text, {"load": data.load, "slice": slice})
+    assert repr(loaded) == text
+    again = eval(repr(loaded), {"load": data.load, "slice": slice})
+    assert torch.equal(again.x, loaded.x)
 
 
 def test_str_describes():
@@ -103,6 +106,144 @@ def test_split_and_subset_keep_rows_together():
     assert torch.equal(all_shapes.subset([7, 2]).x, all_shapes.x[[7, 2]])
 
 
+# --- one addition, one place -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_new_sets():
+    """A set that is drawn and a set that is there, each one decorated function; gone again after the test."""
+
+    @data.DATASETS.register
+    def line(count, generator, *, size=1):
+        return data.Dataset("line", size * torch.randn(count, 1, generator=generator))
+
+    @data.DATASETS.register(name="steps")
+    def from_a_path(path, *, count=3, without=()):
+        return data.Dataset(f"steps:{path}", torch.arange(float(count))[:, None], captions=(str(without),) * count)
+
+    yield
+    del data.DATASETS["line"], data.DATASETS["steps"]
+
+
+def test_a_new_data_set_is_found_everywhere(two_new_sets):
+    assert data.NAMES[-2:] == ("line", "steps:PATH") == data.sources.names()[-2:]
+    with pytest.raises(ValueError, match=r"'lines' is no data set: choose from mixture, .*, line, steps:PATH \("):
+        data.load("lines")
+    assert data.options("line") == ("size", "count", "seed", "train")
+    assert data.options("steps:x") == ("count", "without")
+    assert len(data.load("line")) == 10_000
+    line, test = data.load("line", count=4, seed=2, size=2), data.load("line", count=4, seed=2, size=2, train=False)
+    exact = [2 * torch.randn(4, 1, generator=torch.Generator().manual_seed(seed)) for seed in (4, 5)]
+    assert torch.equal(line.x, exact[0]) and torch.equal(test.x, exact[1])
+    assert repr(line) == "load('line', size=2, count=4, seed=2)"
+    assert torch.equal(data.Fresh("line")(4, torch.Generator().manual_seed(4)).x0, exact[0] / 2)
+    steps = data.load("steps:a:b", without=[["c"]])
+    assert (steps.name, len(steps), steps.captions[0]) == ("steps:a:b", 3, "[['c']]")
+    assert repr(steps) == "load('steps:a:b', without=[['c']])"
+    with pytest.raises(ValueError, match="seed=1: steps:a has no such option, only count, without: leave it out"):
+        data.load("steps:a", seed=1)
+    with pytest.raises(ValueError, match="'steps:a' has a fixed number of examples: only mixture, .*shapes, line can"):
+        data.Fresh("steps:a")
+    with pytest.raises(ValueError, match="data set 'line' is registered already"):
+        data.DATASETS.register(load_few, name="line")
+
+
+def test_without_a_new_set_there_is_none():
+    assert "line" not in data.NAMES and "line" not in data.DATASETS
+    with pytest.raises(AttributeError, match="no attribute 'NAME'"):
+        data.NAME  # noqa: B018
+
+
+def test_every_name_says_what_it_takes():
+    assert data.options("shapes") == ("size", "count", "seed", "train", "without")
+    assert data.options("folder:cats") == ("size", "count", "seed")
+    assert data.options("mnist") == ("size", "count", "seed", "root", "train", "download")
+
+
+@pytest.mark.parametrize("name", ["moons:", "moons:2", "folder", "steps:x"])
+def test_a_path_belongs_to_a_folder_only(name):
+    with pytest.raises(ValueError, match="is no data set"):
+        data.load(name)
+
+
+# --- drawings without end --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_fresh_examples_never_repeat_and_follow_the_generator_alone(name):
+    fresh, generator = data.Fresh(name), torch.Generator().manual_seed(7)
+    state = torch.get_rng_state()
+    first, second = fresh(100, generator), fresh(100, generator)
+    rows = torch.cat([first.x0, second.x0]).flatten(1)
+    assert len({tuple(row.tolist()) for row in rows}) == 200
+    again = fresh(100, torch.Generator().manual_seed(7))
+    assert torch.equal(again.x0, first.x0) and first.noise is None
+    assert torch.equal(state, torch.get_rng_state())
+    # the same distribution as the data set that is loaded: with its generator, the same examples
+    loaded = data.load(name, count=100)
+    same = fresh(100, torch.Generator().manual_seed(0))
+    assert torch.equal(same.x0, loaded.x)
+    if loaded.labels is None:
+        assert same.cond is None
+    else:
+        assert torch.equal(same.cond, loaded.labels) and torch.equal(again.cond, first.cond)
+    assert fresh.shape == loaded.shape and fresh.classes == loaded.classes
+
+
+def test_conditions_fit_the_fresh_pictures():
+    generator = torch.Generator().manual_seed(3)
+    held = [("red", "star"), ("large", "blue")]
+    pictures, attributes, noise = data.Fresh("shapes", size=48, without=held, cond="attributes")(300, generator)
+    assert pictures.shape == (300, 3, 48, 48) and noise is None
+    assert torch.equal(shapes.recognise(pictures), attributes)
+    assert not any(shapes.having(attributes, words).any() for words in held)
+    pictures, labels, _ = data.Fresh("shapes", size=48)(300, generator)
+    assert torch.equal(shapes.recognise(pictures)[:, 0], labels)
+    assert data.Fresh("shapes", cond=None)(2, generator).cond is None
+    assert data.Fresh("shapes").dataset(2, generator).captions[0].startswith("a ")
+
+
+def test_a_draw_function_is_a_value():
+    fresh = data.Fresh("shapes", size=16, without=[["red", "star"]])
+    assert fresh == eval(repr(fresh), {"Fresh": data.Fresh}) and hash(fresh)
+    assert fresh == pickle.loads(pickle.dumps(fresh)) != data.Fresh("shapes", size=16)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"name": "digits"}, "'digits' has a fixed number of examples: only mixture, .*shapes can be drawn"),
+        ({"name": "shape"}, "'shape' is no data set: choose from"),
+        ({"name": "moons", "size": 8}, "size=8: moons has no such option"),
+        ({"name": "moons", "without": [("red",)]}, r"without=\(\('red',\),\): moons has no such option"),
+        ({"name": "moons", "cond": "attributes"}, "cond='attributes': moons has none: use 'labels' or None"),
+        ({"name": "shapes", "cond": "captions"}, "cond='captions' is none of 'labels', 'attributes', None"),
+        ({"name": "shapes", "size": 8}, "size=8: .* at least 16"),
+        ({"name": "shapes", "size": 32.0}, "size=32.0 must be a whole number"),
+        ({"name": "shapes", "without": ["red star"]}, r"must be a tuple.*\('red', 'star'\)"),
+        ({"name": "shapes", "without": [("pink",)]}, "'pink' describes no shape"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_at_once(options, message):
+    with pytest.raises(ValueError, match=message):
+        data.Fresh(**options)
+
+
+def test_split_follows_its_seed_and_what_belongs_to_all_stays():
+    plane = data.load("mixture", count=50)
+    first, other = plane.split(0.5, seed=0)[0], plane.split(0.5, seed=1)[0]
+    assert not torch.equal(first.x, other.x)
+    assert first.mixture is plane.mixture and plane.subset([0]).classes == plane.classes
+    own = data.Dataset("own", torch.zeros(3, 2), skipped=("a.png",))
+    assert repr(own) == "<own: 3 points in 2-D, 1 unreadable files skipped>"
+    assert repr(own.subset([0])) == "<own: 1 points in 2-D, 1 unreadable files skipped>"  # no expression makes it again
+
+
+def test_no_two_seeds_share_examples_in_any_part():
+    generators = [data.dataset.seeded(seed, train=train) for seed in range(4) for train in (True, False)]
+    assert len({float(torch.rand(1, generator=generator, dtype=torch.float64)) for generator in generators}) == 8
+
+
 # --- range and display ---------------------------------------------------------------------------------------
 
 
@@ -121,13 +262,13 @@ def test_to_unit_ends_and_cuts_off():
 def test_pixels_outside_are_refused(low, high):
     x = torch.linspace(low, high, 2 * 3 * 4 * 4).reshape(2, 3, 4, 4)
     with pytest.raises(ValueError, match=r"outside \[-1, 1\].*Normalize"):
-        data.Dataset("mine", x)
+        data.Dataset("own", x)
 
 
 def test_pixels_from_0_to_1_are_suspected():
     x = torch.linspace(0, 1, 32).reshape(2, 1, 4, 4)
     with pytest.warns(UserWarning, match="no pixel lies below 0.*Normalize"):
-        data.Dataset("mine", x)
+        data.Dataset("own", x)
 
 
 @pytest.mark.parametrize(
@@ -139,20 +280,26 @@ def test_pixels_from_0_to_1_are_suspected():
         ({"x": torch.full((3, 2), math.nan)}, "NaN"),
         ({"labels": torch.zeros(2, dtype=torch.int64), "classes": ("a",)}, "2 labels for 3 examples"),
         ({"labels": torch.tensor([0, 1, 2]), "classes": ("a", "b")}, "labels .*from 0 to 2.*from 0 to 1"),
-        ({"labels": torch.tensor([0, 1, -2]), "classes": ("a", "b")}, "labels .*from -2 to 1"),
+        ({"labels": torch.tensor([0, 1, -1]), "classes": ("a", "b")}, "labels .*from -1 to 1.*labels=None"),
         ({"labels": torch.zeros(3), "classes": ("a",)}, "int64"),
-        ({"captions": ("one",)}, "1 captions for 3"),
+        ({"labels": torch.tensor([0, 1, 2]), "classes": ("a", "b", "c"), "x": torch.zeros(2, 2)}, "3 labels for 2"),
+        (
+            {"labels": torch.tensor([0, 0, 1]), "classes": ("a",)},
+            "labels .*from 0 to 1; they must be int64, from 0 to 0",
+        ),
+        ({"captions": ("a star",)}, "1 captions for 3"),
+        ({"attributes": torch.zeros(2, 4).long()}, "2 attributes for 3"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        data.Dataset(**({"name": "mine", "x": torch.zeros(3, 2)} | change))
+        data.Dataset(**({"name": "own", "x": torch.zeros(3, 2)} | change))
 
 
 # --- points --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", points.NAMES)
+@pytest.mark.parametrize("name", POINTS)
 def test_points_have_mean_0_and_variance_1(name):
     n = 40_000
     x = data.load(name, count=n).x.double()
@@ -170,9 +317,9 @@ def test_mixtures_are_exact(name):
     share = drawn.labels.bincount() / len(drawn)
     assert ((share - exact.weights).abs() < 5 * (exact.weights * (1 - exact.weights) / len(drawn)).sqrt()).all()
     for k, (mean, variance) in enumerate(zip(exact.means, exact.variances, strict=True)):
-        mine = drawn.x[drawn.labels == k].double()
-        assert ((mine.mean(0) - mean).abs() < 5 * (variance / len(mine)).sqrt()).all()
-        assert ((mine.var(0) - variance).abs() < 5 * variance * (2 / len(mine)) ** 0.5).all()
+        part = drawn.x[drawn.labels == k].double()
+        assert ((part.mean(0) - mean).abs() < 5 * (variance / len(part)).sqrt()).all()
+        assert ((part.var(0) - variance).abs() < 5 * variance * (2 / len(part)) ** 0.5).all()
     # the labels are of use: the component that is likeliest a posteriori is nearly always the one drawn from
     assert (exact.responsibilities(drawn.x.double()).argmax(1) == drawn.labels).float().mean() > 0.98
 
@@ -183,6 +330,51 @@ def test_rings_lie_on_their_radii():
     middle = torch.stack([radius[rings.labels == k].mean() for k in range(3)])
     ratio = middle / middle[2]
     assert torch.allclose(ratio, torch.tensor([0.6, 1.3, 2.0]) / 2, atol=0.01)  # 5 standard errors are 0.006
+
+
+def test_the_noise_about_each_curve_is_the_stated_one():
+    n = 20_000
+    tolerance = 5 / (2 * n) ** 0.5  # five standard errors of a standard deviation, relative
+    rings = data.load("rings", count=n)
+    scale = math.sqrt((0.6**2 + 1.3**2 + 2.0**2) / 6 + 0.06**2)
+    radius = rings.x.norm(dim=1) * scale  # noise of 0.06 along a radius of 2; across it, it changes the radius by 0.001
+    outer = radius[rings.labels == 2]
+    assert abs(outer.std() / 0.06 - 1) < 3**0.5 * tolerance
+    moons = data.load("moons", count=n)
+    variance = (0.75 + 0.5625 - 1 / math.pi) / 2 + 0.07**2
+    raw = moons.x * math.sqrt(variance)
+    centre = torch.tensor([0.5, 0.25])  # of the mirrored moons' circles: the upper moon's at (-0.5, -0.25)
+    for label, sign in ((0, 1), (1, -1)):
+        upright = sign * raw[moons.labels == label] + centre
+        radius, angle = upright.norm(dim=1), torch.atan2(upright[:, 1], upright[:, 0])
+        assert abs(radius.std() / 0.07 - 1) < 2**0.5 * tolerance + 0.01  # the curve bends: 0.07²/2 of second order
+        # uniform on a half circle, upper side up; four standard errors of a median
+        assert abs(angle.median() - math.pi / 2) < 4 * math.pi / 2 / len(angle) ** 0.5
+    roll = data.load("swiss_roll", count=n)
+    # at the outer end, 4.5π, the curve runs upwards along x = 0: neighbouring turns are 2π apart, the noise is 0.25
+    low, high = 1.5 * math.pi, 4.5 * math.pi
+    mean = torch.tensor([math.sin(high) * high - math.sin(low) * low, math.sin(high) - math.sin(low)]) / (high - low)
+    second = (high**3 - low**3) / 3 / (high - low)
+    raw = roll.x * math.sqrt((second - mean.square().sum().item()) / 2 + 0.25**2) + mean
+    radius, angle = raw.norm(dim=1), torch.atan2(raw[:, 1], raw[:, 0])
+    turn = (radius - angle) / (2 * math.pi)  # a whole number on the spiral radius = angle + 2π k
+    middle = (turn.round() == 1) & (angle.abs() < 3)  # away from both ends
+    off = (radius - angle - 2 * math.pi)[middle]
+    # noise along the radius and across it, 0.25 / radius in angle: 0.25 sqrt(1 + 1 / radius²)
+    expected = 0.25 * (1 + radius[middle].pow(-2).mean().item()) ** 0.5
+    assert abs(off.std() / expected - 1) < tolerance * (n / int(middle.sum())) ** 0.5
+
+
+def test_labels_are_named_rightly():
+    rings, moons = data.load("rings", count=300), data.load("moons", count=300)
+    radius = [
+        rings.x[rings.labels == rings.classes.index(word)].norm(dim=1).mean() for word in ("inner", "middle", "outer")
+    ]
+    assert radius == sorted(radius)
+    height = [moons.x[moons.labels == moons.classes.index(word), 1].mean() for word in ("lower", "upper")]
+    assert height[0] < height[1]
+    assert data.load("mixture_1d", count=9).classes == ("A", "B")
+    assert data.load("mixture", count=9).classes == ("A", "B", "C", "D")
 
 
 def test_checkerboard_leaves_the_white_squares_empty():
@@ -282,6 +474,28 @@ def test_edges_are_antialiased():
     assert min(shades) > 15
 
 
+def test_shapes_are_turned_by_every_angle():
+    """The tips of triangles point everywhere: their mean direction (of 3 times the angle) is near 0."""
+    attributes = shapes.attributes_of("a large red triangle on a dark background").repeat(2000, 1)
+    red = shapes.draw(attributes, size=32)[:, 0]
+    weight = (red - red.amin((1, 2), keepdim=True)).flatten(1)
+    weight = weight / weight.sum(1, keepdim=True)
+    place = torch.arange(32.0)
+    z = torch.complex(place.expand(32, 32), place[:, None].expand(32, 32)).flatten()
+    z = z - (weight * z).sum(1, keepdim=True)
+    tips = (weight * z**3).sum(1)
+    tips = tips / tips.abs()
+    assert abs(tips.mean()) < 4 / 2000**0.5  # uniform on the circle: E |mean|² = 1 / n
+    assert abs((tips**2).mean()) < 4 / 2000**0.5
+
+
+def test_a_data_set_shares_no_memory_between_labels_and_attributes():
+    drawn = data.load("shapes", count=5)
+    before = drawn.attributes.clone()
+    drawn.labels.zero_()
+    assert torch.equal(drawn.attributes, before)
+
+
 def test_captions_there_and_back():
     every = shapes.combinations()
     assert len(every) == 6 * 6 * 2 * 2
@@ -322,7 +536,7 @@ def test_held_out_combinations_never_appear_and_the_others_evenly():
         (lambda: data.load("shapes", without=[("pink", "star")]), "'pink' describes no shape.*red, yellow"),
         (lambda: data.load("shapes", without=["red star"]), r"must be a tuple.*\('red', 'star'\)"),
         (lambda: data.load("shapes", without=[("small",), ("large",)]), "leaves no combination"),
-        (lambda: data.load("shapes", size=8), "size=8 must be .* at least 16"),
+        (lambda: data.load("shapes", size=8), "size=8: .* at least 16"),
         (lambda: shapes.attributes_of("a red star"), "is no caption: write"),
         (
             lambda: shapes.attributes_of("a small red dog on a dark background"),
@@ -438,6 +652,18 @@ def test_count_chooses_by_seed(tmp_path, monkeypatch):
         data.load("cifar10", root=tmp_path, count=21)
 
 
+def test_count_may_be_all_of_them_and_keeps_their_order(tmp_path, monkeypatch):
+    from torchvision import datasets
+
+    write_cifar(tmp_path, datasets.CIFAR10, monkeypatch)
+    every = data.load("cifar10", root=tmp_path)
+    assert torch.equal(data.load("cifar10", root=tmp_path, count=20, seed=5).x, every.x)
+    some = data.load("cifar10", root=tmp_path, count=8, seed=1)
+    places = [int(((every.x == picture).flatten(1).all(1)).nonzero()[0, 0]) for picture in some.x]
+    assert places == sorted(places)
+    assert repr(some) == f"load('cifar10', count=8, seed=1, root={str(tmp_path)!r})"
+
+
 def test_the_root_may_come_from_the_environment(tmp_path, monkeypatch, no_network):
     from torchvision import datasets
 
@@ -460,7 +686,7 @@ def test_a_silent_server_is_given_up(tmp_path, monkeypatch):
 
     with socket.create_server(("127.0.0.1", 0)) as server:  # accepts and never answers
         monkeypatch.setattr(datasets.CIFAR10, "url", f"http://127.0.0.1:{server.getsockname()[1]}/cifar.tar.gz")
-        monkeypatch.setattr(data.pictures, "PATIENCE", 0.2)
+        monkeypatch.setattr(data.downloads, "PATIENCE", 0.2)
         with pytest.raises(ConnectionError, match="timed out"):
             data.load("cifar10", root=tmp_path)
     assert socket.getdefaulttimeout() is None
@@ -540,12 +766,12 @@ def test_flat_folder_and_other_modes(tmp_path):
     (tmp_path / ".hidden").mkdir()
     loaded = data.load(f"folder:{tmp_path}", size=8)
     assert loaded.x.shape == (2, 3, 8, 8) and loaded.labels is None and loaded.classes == ()
-    assert loaded[0][1] == -1
+    assert torch.equal(loaded[0], loaded.x[0])
 
 
 def test_broken_pictures_are_named_skipped_and_counted(folder):
-    whole = (folder / "dogs" / "0.jpg").read_bytes()
-    (folder / "dogs" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    picture = (folder / "dogs" / "0.jpg").read_bytes()
+    (folder / "dogs" / "cut.jpg").write_bytes(picture[: len(picture) // 2])
     (folder / "cats" / "empty.png").write_bytes(b"")
     (folder / "cats" / "words.png").write_text("this is no picture")
     (folder / "cats" / "gone.png").symlink_to(folder / "nowhere.png")
@@ -558,6 +784,22 @@ def test_broken_pictures_are_named_skipped_and_counted(folder):
     assert all(name.split("/")[1] in message for name in names)
     assert len(loaded) == 6 and loaded.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert "4 unreadable files skipped" in str(loaded)
+
+
+def test_a_warning_names_ten_broken_pictures_and_counts_the_rest(folder):
+    for i in range(13):
+        (folder / "cats" / f"broken{i:02}.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"13 of 19 pictures .*broken09.*; and 3 more\. They are skipped") as caught:
+        loaded = data.load(f"folder:{folder}", size=8)
+    assert "broken10" not in str(caught[0].message) and len(loaded.skipped) == 13
+
+
+def test_endings_in_capitals_hidden_folders_and_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paint(tmp_path / "own" / "A.JPG", (0, 0, 0))
+    paint(tmp_path / "own" / ".thumbnails" / "a.png", (0, 0, 0))
+    loaded = data.load("folder:~/own", size=8)
+    assert loaded.labels is None and len(loaded) >= 1
 
 
 def test_folder_of_broken_pictures_only(tmp_path):
@@ -584,6 +826,10 @@ def test_a_class_without_pictures_is_no_class(folder):
 # --- options -------------------------------------------------------------------------------------------------
 
 
+def test_where_downloads_would_be_kept_does_not_matter_without_any(tmp_path):
+    assert torch.equal(data.load("moons", count=3, root=tmp_path, download=False).x, data.load("moons", count=3).x)
+
+
 @pytest.mark.parametrize("name", ["digit", "", "folder:", "folder:PATH", "MNIST"])
 def test_unknown_name_lists_what_exists(name):
     with pytest.raises(ValueError) as caught:
@@ -594,14 +840,15 @@ def test_unknown_name_lists_what_exists(name):
 @pytest.mark.parametrize(
     "name, options, message",
     [
-        ("moons", {"size": 8}, "size=8: moons holds points"),
+        ("moons", {"size": 8}, "size=8: moons has no such option, only count, seed, train: leave it out"),
         ("digits", {"size": 0}, "size=0 must be"),
         ("digits", {"size": 8.0}, "size=8.0 must be"),
         ("moons", {"count": 0}, "count=0 must be"),
         ("digits", {"count": 5000}, "count=5000: digits has 1442"),
         ("moons", {"count": True}, "count=True"),
-        ("moons", {"seed": -1}, "seed=-1 is no seed"),
-        ("digits", {"without": [("red",)]}, "only shapes"),
+        ("moons", {"seed": -1}, "seed=-1: choose a whole number from 0"),
+        ("digits", {"without": [("red",)]}, "digits has no such option, only size, count, seed, train"),
+        ("digits", {"seed": 2**31}, "seed=2147483648: choose"),
         ("folder:.", {"train": False}, "has no test part.*split"),
     ],
 )

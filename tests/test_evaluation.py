@@ -76,15 +76,34 @@ def test_frechet_of_singular_covariances_and_of_a_set_with_itself():
 def test_frechet_distance_of_samples_is_the_closed_form_within_its_standard_error():
     mean, std = torch.tensor([1.0, 0, -1]), torch.tensor([1.0, 2, 0.5])
     exact = float(mean.square().sum() + (std - 1).square().sum())
-    n, found = 10_000, []
+    n, distances = 10_000, []
     for seed in range(20):
         x = normal(2 * n, 3, seed=seed)
-        found.append(frechet_distance(mean + std * x[:n], x[n:]))
-    found = torch.tensor(found)
-    standard_error = float(found.std() / math.sqrt(len(found)))
+        distances.append(frechet_distance(mean + std * x[:n], x[n:]))
+    distances = torch.tensor(distances)
+    standard_error = float(distances.std() / math.sqrt(len(distances)))
     bias = float((std.square() + 1).sum()) / n  # of |m_a - m_b|², the larger part
-    assert abs(float(found.mean()) - exact) < 4 * standard_error + bias
+    assert abs(float(distances.mean()) - exact) < 4 * standard_error + bias
     assert standard_error < 0.02 * exact
+
+
+def test_rounding_makes_no_distance_negative():
+    for seed in range(20):  # without its limit, half of them are about -1e-15
+        x = normal(10, 4, seed=seed)
+        assert frechet_distance(x, x) >= 0
+
+
+def test_frechet_distance_of_one_feature_is_the_textbook_formula():
+    a, b = normal(40, 1), 3 * normal(60, 1, seed=1) + 1
+    exact = (a.mean() - b.mean()) ** 2 + (a.std() - b.std()) ** 2
+    assert frechet_distance(a, b) == pytest.approx(float(exact), rel=1e-12)
+
+
+def test_frechet_distance_of_few_rows_is_that_of_their_unbiased_covariances():
+    a, b = normal(12, 4), 2 * normal(9, 4, seed=1)
+    exact = gaussian_frechet(a.mean(0), a.T.cov(), b.mean(0), b.T.cov())
+    assert frechet_distance(a, b) == pytest.approx(exact, rel=1e-12)
+    assert frechet_distance(a.float(), b.float()) == pytest.approx(exact, rel=1e-5)  # of float32 rows, in float64
 
 
 @pytest.mark.parametrize(
@@ -102,13 +121,23 @@ def test_frechet_refuses_what_it_cannot_measure(a, b, message):
 
 def test_floor_of_real_data_falls_like_one_over_n():
     x = normal(4000, 16)
-    found = {n: real_floor(x, n, None, repeats=10) for n in (100, 400, 1600)}
+    floors = {n: real_floor(x, n, None, repeats=10) for n in (100, 400, 1600)}
     # To first order at covariance I, E d = 2 D / n for the means plus |C_a - C_b|² / 4 = D (D + 1) / (2 n)
     for n in (400, 1600):
         exact = (2 * 16 + 16 * 17 / 2) / n
-        standard_error = found[n].spread / math.sqrt(10)
-        assert abs(found[n].value - exact) < 4 * standard_error + exact * 16 / n  # next order
-    assert found[100].value > 3 * found[400].value > 9 * found[1600].value
+        standard_error = floors[n].spread / math.sqrt(10)
+        assert abs(floors[n].value - exact) < 4 * standard_error + exact * 16 / n  # next order
+    assert floors[100].value > 3 * floors[400].value > 9 * floors[1600].value
+
+
+def test_floor_states_the_scatter_of_a_single_distance():
+    floor = real_floor(normal(4000, 3), 30, None, repeats=200)
+    draws = torch.tensor(
+        [frechet_distance(normal(30, 3, seed=2 * i), normal(30, 3, seed=2 * i + 1)) for i in range(200)]
+    )
+    # two spreads of 200 draws each; and two means
+    assert floor.spread == pytest.approx(float(draws.std()), rel=4 * math.sqrt(2 / 400))
+    assert floor.value == pytest.approx(float(draws.mean()), abs=4 * math.sqrt(2 / 200) * float(draws.std()))
 
 
 def test_floor_uses_the_sizes_asked_for_and_refuses_more_rows_than_there_are():
@@ -123,10 +152,35 @@ def test_floor_uses_the_sizes_asked_for_and_refuses_more_rows_than_there_are():
 
 def test_bootstrap_spread_of_a_mean_is_its_standard_error():
     x = normal(500)
-    found = bootstrap(lambda v: float(v.mean()), x, repeats=400)
-    assert found.value == float(x.mean())
+    estimate = bootstrap(lambda v: float(v.mean()), x, repeats=400)
+    assert estimate.value == float(x.mean())
     exact = float(x.std(correction=0)) / math.sqrt(500)
-    assert found.spread == pytest.approx(exact, rel=4 / math.sqrt(2 * 400))  # 4 standard errors of a spread
+    assert estimate.spread == pytest.approx(exact, rel=4 / math.sqrt(2 * 400))  # 4 standard errors of a spread
+
+
+def test_bootstrap_draws_each_sample_anew():
+    """The spread of a difference of means is that of independent draws: here it would be 0 if rows were shared."""
+    x = normal(300)
+    result = bootstrap(lambda a, b: float(a.mean() - b.mean()), x, x, repeats=400)
+    exact = float(x.std(correction=0)) * math.sqrt(2 / 300)
+    assert result.spread == pytest.approx(exact, rel=4 / math.sqrt(2 * 400))
+
+
+def test_bootstrap_follows_its_seed_and_agrees_with_scipy():
+    from scipy.stats import bootstrap as scipy_bootstrap
+
+    x = normal(80)
+
+    def statistic(v):
+        return float(v.std())
+
+    result = bootstrap(statistic, x, repeats=500)
+    assert result == bootstrap(statistic, x, repeats=500) != bootstrap(statistic, x, repeats=500, seed=1)
+    reference = scipy_bootstrap(
+        (x.numpy(),), lambda v: v.std(ddof=1), n_resamples=500, vectorized=False, method="percentile", rng=0
+    )
+    # two spreads of 500 draws each, each with a relative standard error of 1 / sqrt(2 · 500)
+    assert result.spread == pytest.approx(reference.standard_error, rel=4 * math.sqrt(2 / 1000))
 
 
 def test_a_spread_needs_two_draws():
@@ -155,6 +209,16 @@ def test_wasserstein_of_unequal_sizes_equals_that_of_repeated_rows(n, m):
         assert torch.allclose(wasserstein(a, b, p=p), ((long_a - long_b).abs() ** p).mean(0), rtol=1e-12)
 
 
+def test_wasserstein_agrees_with_scipy():
+    from scipy.stats import wasserstein_distance
+
+    a, b = normal(37, 1), 2 * normal(23, 1, seed=1) + 1
+    exact = wasserstein_distance(a[:, 0].numpy(), b[:, 0].numpy())
+    assert float(wasserstein(a, b, p=1.0)) == pytest.approx(exact, rel=1e-12)
+    assert sliced_wasserstein(a, b, p=1.0, directions=3) == pytest.approx(exact, rel=1e-12)  # on a line, u is 1 or -1
+    assert sliced_wasserstein(a, b, directions=3) == pytest.approx(float(wasserstein(a, b)) ** 0.5, rel=1e-12)
+
+
 def test_wasserstein_finds_the_best_pairing():
     import itertools
 
@@ -170,11 +234,11 @@ def test_sliced_wasserstein_of_shifted_and_scaled_gaussians():
     u = torch.nn.functional.normalize(normal(5, 2000, seed=7), dim=0)
     rows = (s - 1) * x @ u + mean @ u
     moment, error = float(rows.square().mean()), float((mean @ u).square().std()) / math.sqrt(2000)
-    found = sliced_wasserstein(s * x + mean, x, directions=2000) ** 2
+    distance = sliced_wasserstein(s * x + mean, x, directions=2000) ** 2
     assert moment == pytest.approx(
         float(mean.square().sum()) / 5 + 0.25, abs=4 * (error + 0.0075)
     )  # 0.0075: of x itself
-    assert abs(found - moment) < 4 * math.sqrt(2) * error  # each by its own 2000 directions
+    assert abs(distance - moment) < 4 * math.sqrt(2) * error  # each by its own 2000 directions
 
 
 def test_sliced_wasserstein_is_a_distance():
@@ -189,20 +253,33 @@ def test_sliced_wasserstein_is_a_distance():
 def test_nearest_neighbours_by_brute_force_and_for_a_copy():
     x, y = normal(30, 1, 3, 3), normal(100, 1, 3, 3, seed=1)
     x[4] = y[17]
-    found = nearest_neighbours(x, y, k=3, batch=7)
+    result = nearest_neighbours(x, y, k=3, batch=7)
     brute = (x[:, None] - y).flatten(2).norm(dim=2).sort(dim=1)
-    assert torch.equal(found.index, brute.indices[:, :3])
-    assert torch.allclose(found.distance, brute.values[:, :3], rtol=1e-12)
-    assert found.distance[4, 0] == 0 and found.index[4, 0] == 17
+    assert torch.equal(result.index, brute.indices[:, :3])
+    assert torch.allclose(result.distance, brute.values[:, :3], rtol=1e-12)
+    assert result.distance[4, 0] == 0 and result.index[4, 0] == 17
     with pytest.raises(ValueError, match="k=101 of 100 rows"):
         nearest_neighbours(x, y, k=101)
+
+
+def test_a_copy_of_a_picture_is_at_distance_0():
+    """In float32 pictures of 3072 numbers, |x|² - 2xy + |y|² would leave a copy at some 1e-6."""
+    pictures = data.load("shapes", count=60).x
+    result = nearest_neighbours(pictures[:20], pictures, k=2, batch=7)
+    assert (result.distance[:, 0] == 0).all() and torch.equal(result.index[:, 0], torch.arange(20))
+    assert precision_recall(pictures[:20].flatten(1), pictures.flatten(1), k=1).precision == 1
+    with pytest.raises(ValueError, match="k=0 of 60 rows: use 1 to 60"):
+        nearest_neighbours(pictures[:2], pictures, k=0)
 
 
 def test_precision_and_recall_of_a_line_by_hand():
     real = torch.tensor([[0.0], [1], [2], [10], [11], [12]])  # with k = 1 every ball reaches 1
     fake = torch.tensor([[0.5], [2.5], [5.0], [5.1]])  # radii 2, 2, 0.1, 0.1
-    found = precision_recall(fake, real, k=1)
-    assert found.precision == 2 / 4 and found.recall == 3 / 6  # 0, 1, 2 lie within 2 of 0.5 or 2.5
+    result = precision_recall(fake, real, k=1)
+    assert precision_recall(real + 20, real, k=1) == (0, 0) and precision_recall(real, real, k=1) == (1, 1)
+    touching = precision_recall(torch.tensor([[3.0], [30.0]]), real, k=1)  # 3 lies exactly on the ball about 2
+    assert touching.precision == 1 / 2
+    assert result.precision == 2 / 4 and result.recall == 3 / 6  # 0, 1, 2 lie within 2 of 0.5 or 2.5
 
 
 def test_precision_falls_for_noise_and_recall_for_a_lost_mode():
@@ -288,6 +365,47 @@ def test_shapes_teach_all_their_attributes():
     assert min(right[1:]) > 0.9  # colour, size, background
 
 
+@pytest.mark.parametrize("size, stages, dim", [(4, 1, 64 + 24), (8, 2, 64 + 24 + 48), (16, 2, 136), (64, 4, 232)])
+def test_classifier_of_every_size_ends_at_4_by_4(size, stages, dim):
+    classifier = Classifier(3, size, classes=("a", "b"), extra=(4,))
+    pictures = torch.rand(2, 3, size, size) * 2 - 1
+    assert len(classifier.stages) == stages and classifier.features(pictures).shape == (2, dim)
+    h = pictures
+    for stage in classifier.stages:
+        h = stage(h)
+    assert h.shape == (2, 24 if stages == 1 else 48, 4, 4)
+    assert [tuple(y.shape) for y in classifier.logits(pictures)] == [(2, 2), (2, 4)]
+
+
+def test_features_and_verdicts_are_the_same_in_any_batches(digits):
+    classifier = load_classifier()
+    pictures, labels = digits.x[:50], digits.labels[:50]
+    assert torch.allclose(features(pictures, classifier, batch=7), features(pictures, classifier), atol=1e-5)
+    assert torch.equal(classify(pictures, classifier, batch=7), classifier(pictures).argmax(1))
+    # float32 rounding; the average of each stage, then the code, in standard deviations
+    averages, code = classifier.levels(pictures)
+    by_hand = (torch.cat([*averages, code], 1) - classifier.mean) / classifier.std
+    assert torch.allclose(features(pictures, classifier), by_hand, atol=1e-5)
+    wrong = labels.clone()
+    wrong[:10] = (wrong[:10] + 1) % 10
+    right = (classify(pictures, classifier) == wrong).sum().item()
+    share = right / 50
+    result = accuracy(pictures, wrong, classifier)
+    assert result.value == pytest.approx(share) and result.spread == pytest.approx(math.sqrt(share * (1 - share) / 50))
+
+
+def test_a_file_keeps_the_further_attributes(tmp_path):
+    classifier = Classifier(3, 8, classes=("a", "b"), extra=(6, 2), width=16, dim=5)
+    save_classifier(tmp_path / "c.safetensors", classifier)
+    again = load_classifier(tmp_path / "c.safetensors")
+    assert again.groups == [2, 6, 2] and again.config == classifier.config
+
+
+def test_a_feature_that_never_changes_is_no_division_by_zero(digits):
+    flat = data.Dataset("flat", torch.full((20, 1, 8, 8), -1.0), labels=torch.arange(20) % 2, classes=("a", "b"))
+    assert features(digits.x[:5], train_classifier(flat, steps=1)).isfinite().all()
+
+
 def test_classifier_says_what_is_wrong(digits):
     classifier = load_classifier()
     with pytest.raises(ValueError, match=r"pictures have shape \(2, 3, 32, 32\), this classifier takes \(B, 1, 8, 8\)"):
@@ -298,8 +416,13 @@ def test_classifier_says_what_is_wrong(digits):
         train_classifier(data.load("moons", count=10))
     with pytest.raises(ValueError, match=r"labels have shape \(3,\) for 5 pictures"):
         accuracy(digits.x[:5], digits.labels[:3], classifier)
+    with pytest.raises(ValueError, match=r"labels have shape \(0,\) for 0 pictures"):
+        accuracy(digits.x[:0], digits.labels[:0], classifier)
+    with pytest.raises(ValueError, match="size=2: the classifier halves pictures"):
+        Classifier(1, 2, classes=("a", "b"))
     with pytest.warns(UserWarning, match="no pixel is below 0"):
         features((digits.x[:5] + 1) / 2, classifier)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert evaluation.features(digits.x[:5], classifier).shape == (5, 136)
+        evaluation.features(torch.zeros(2, 1, 8, 8), classifier)  # grey all over: no sign of [0, 1]

@@ -259,7 +259,7 @@ def of_5_1(losses, sizes):
 
 
 def of_5_3(average, weights, updates, decay):
-    return training.moving_average(decay)(average, weights, updates)
+    return average.lerp(weights, 1 - training.ema_decay(decay, updates))
 
 
 def of_5_4(net, optimizer, x0, noise, t, alpha, sigma):

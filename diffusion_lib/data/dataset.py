@@ -15,7 +15,6 @@ from torch import Tensor
 
 from ..gaussians import GaussianMixture
 
-NO_LABEL = -1
 FIELDS_BY_ROW = ("x", "labels", "captions", "attributes")
 
 
@@ -23,8 +22,10 @@ FIELDS_BY_ROW = ("x", "labels", "captions", "attributes")
 class Dataset(torch.utils.data.Dataset):
     """Examples and what is known about them, ready for a `torch.utils.data.DataLoader`.
 
+    name: what it is called
     x: points (N, D) or pictures (N, C, H, W) in [-1, 1], float32
-    labels: (N,) int64, numbers of `classes`, -1 for no label; or None
+    labels: (N,) int64, the numbers of their `classes`; or None
+    classes: their names
     captions, attributes: N strings and (N, 4) int64, for `shapes`; or None
     mixture: the exact distribution, where it is known
     skipped: the files that could not be read, for `folder:PATH`
@@ -69,10 +70,10 @@ class Dataset(torch.utils.data.Dataset):
                 raise ValueError(f"{self.name}: {len(rows)} {field} for {len(self.x)} examples: give one for each")
         if self.labels is not None:
             smallest, largest = self.labels.min().item(), self.labels.max().item()
-            if self.labels.dtype != torch.int64 or smallest < NO_LABEL or largest >= len(self.classes):
+            if self.labels.dtype != torch.int64 or smallest < 0 or largest >= len(self.classes):
                 raise ValueError(
                     f"{self.name}: labels of type {self.labels.dtype} from {smallest} to {largest}; they "
-                    f"must be int64, from 0 to {len(self.classes) - 1} ({NO_LABEL} for no label)"
+                    f"must be int64, from 0 to {len(self.classes) - 1}; without any, use labels=None"
                 )
 
     @property
@@ -88,12 +89,9 @@ class Dataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.x)
 
-    def __getitem__(self, index: int | slice | Tensor) -> tuple[Tensor, Tensor]:
-        """Example(s) and label(s); -1 where there is none, which networks read as "no label"."""
-        x = self.x[index]
-        if self.labels is not None:
-            return x, self.labels[index]
-        return x, torch.full(x.shape[: x.ndim - len(self.shape)], NO_LABEL)
+    def __getitem__(self, index: int | slice | Tensor) -> tuple[Tensor, Tensor] | Tensor:
+        """Example(s) and label(s); the example(s) alone where the data set has no labels."""
+        return self.x[index] if self.labels is None else (self.x[index], self.labels[index])
 
     def subset(self, indices: Sequence[int] | slice | Tensor) -> "Dataset":
         """The examples at `indices`: integers, a slice, or a (N,) mask such as `data.labels == 3`.
@@ -109,9 +107,9 @@ class Dataset(torch.utils.data.Dataset):
         return self._rows(rows, f"{self.recipe}.subset({shown})")
 
     def split(self, fraction: float = 0.9, *, seed: int = 0) -> tuple["Dataset", "Dataset"]:
-        """Two data sets without common examples, the first with `fraction` of them, shuffled by `seed`.
+        """Two data sets without common examples, the first with this share of them, shuffled by `seed`.
 
-        Raises ValueError if one of them would be empty. Taught in notebook 11.
+        Raises ValueError if one of them would be empty.
         """
         first = round(fraction * len(self))
         if not 0 < first < len(self):
@@ -158,10 +156,10 @@ def to_uint8(x: Tensor) -> Tensor:
 
 
 def seeded(seed: int, *, train: bool = True) -> torch.Generator:
-    """A random generator for this seed; training and test part draw from streams of their own.
+    """A random generator for this seed, another one for the test part than for the training part.
 
     Raises ValueError if the seed is negative or does not fit in 31 bits.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
-        raise ValueError(f"seed={seed!r} is no seed: choose a whole number from 0 to {2**31 - 1}")
+        raise ValueError(f"seed={seed!r}: choose a whole number from 0 to {2**31 - 1}")
     return torch.Generator().manual_seed(2 * seed + (not train))

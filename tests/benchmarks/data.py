@@ -27,6 +27,8 @@ if __name__ == "__main__":
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     print(f"10 000 shapes at 32 × 32   {seconds(lambda: data.load('shapes', count=10_000)):6.2f} s   (at most 5)")
     print(f"10 000 shapes at 64 × 64   {seconds(lambda: data.load('shapes', size=64, count=10_000)):6.2f} s")
+    fresh, generator = data.Fresh("shapes"), torch.Generator().manual_seed(0)
+    print(f"64 fresh shapes, a batch   {1000 * seconds(lambda: fresh(64, generator)):6.1f} ms")
     pictures = data.load("shapes", count=1000).x
     print(f"attributes of 1000 shapes  {seconds(lambda: data.shapes.recognise(pictures)):6.2f} s")
     print(f"1442 digits                {seconds(lambda: data.load('digits')):6.2f} s")

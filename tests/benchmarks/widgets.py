@@ -260,13 +260,13 @@ def export(browser: object, folder: Path) -> None:
     """A page without kernel and network."""
     import nbformat
 
-    from diffusion_lib.course.export import export as write
+    from diffusion_lib.course.pages import export as write
 
     print("export: a page with 100 frames of 8 pictures, opened as a file, offline")
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(SETUP), nbformat.v4.new_code_cell("widgets.scrub({'x_t': frames})")]
     nbformat.write(notebook, folder / "page.ipynb")
-    page_file, _ = write(folder / "out", [folder / "page.ipynb"], say=lambda line: None)
+    page_file, _ = write(folder / "out", [folder / "page.ipynb"], progress=False)
     row("size of the page", f"{page_file.stat().st_size / 1e6:.1f} MB", "12 MB")
     page = new_page(browser, offline=True)
     page.goto(page_file.as_uri())
