@@ -30,6 +30,7 @@ import pytest
 import torch
 
 from diffusion_lib import networks, objective, predictions, sampling, training
+from diffusion_lib.course import tokens
 from diffusion_lib.course.exercises import assignment, check, display, hint, learner, verdicts
 from diffusion_lib.course.exercises.catalogue import catalogue, find
 from diffusion_lib.course.exercises.draws import agree, draw_arguments, draws, exact_answer, in_float64, parts_of
@@ -1010,8 +1011,8 @@ def test_html_says_what_the_text_says(tone):
 
 
 def test_marks_and_colours_differ():
-    assert len(set(display.MARKS.values())) == len(set(display.COLOURS.values())) == len(TONES)
-    assert set(display.MARKS) == set(display.COLOURS) == set(TONES)
+    assert len(set(display.MARKS.values())) == len(set(tokens.VERDICTS.values())) == len(TONES)
+    assert set(display.MARKS) == set(tokens.VERDICTS) == set(TONES)
 
 
 def contrast(colour, other):
@@ -1026,11 +1027,13 @@ def contrast(colour, other):
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("page", ["#ffffff", "#111111"], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    "page", ["#111111", tokens.LIGHT["page"], tokens.DARK["page"]], ids=["lab dark", "light", "dark"]
+)
 @pytest.mark.parametrize("tone", TONES)
 def test_marks_stand_out(tone, page):
     """3 to 1 is what the guidelines ask of a sign; the words themselves take the page's colour."""
-    assert contrast(display.COLOURS[tone], page) > 3.5
+    assert contrast(tokens.VERDICTS[tone], page) > 3.5
 
 
 def test_html_quotes_what_a_learner_wrote():
