@@ -154,8 +154,8 @@ def test_tolerance_leaves_room_for_float32(exercise):
     for seed in range(200):
         exact = exact_answer(exercise, exercise.reference, draw_arguments(exercise, seed))
         rough = tuple(in_float32(value) for value in draw_arguments(exercise, seed))
-        found = parts_of(exercise, rough, exercise.reference(*rough))
-        assert agree(exercise, exact, found, 1 / 3), (seed, exact, found)
+        rounded = parts_of(exercise, rough, exercise.reference(*rough))
+        assert agree(exercise, exact, rounded, 1 / 3), (seed, exact, rounded)
 
 
 # ---------------------------------------------------------------- the exact answers are the package's
@@ -660,7 +660,7 @@ def remembers(x0, i, noise, alpha_bar):
     return right(x0, i, noise, alpha_bar) + len(COUNTER)
 
 
-ODD = {
+STRANGE = {
     forgets_return: "not yet. Your function returns nothing: end it with return.",
     yields: "not yet. Your function is a generator: use return, not yield.",
     changes_input: "not yet. Your numbers are right, but you changed x0 in place",
@@ -689,8 +689,8 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize(("function", "sentence"), ODD.items(), ids=[text[-40:] for text in ODD.values()])
-def test_odd_answers_get_a_sentence(function, sentence):
+@pytest.mark.parametrize(("function", "sentence"), STRANGE.items(), ids=[text[-40:] for text in STRANGE.values()])
+def test_strange_answers_get_a_sentence(function, sentence):
     assert sentence in says(function)
 
 
@@ -1119,8 +1119,8 @@ def test_check_in_a_kernel():
 
 
 def test_assignment_keeps_the_stub_and_locks_the_check():
-    made = assignment.assignment(json.loads(nbformat.writes(small_notebook())))
-    _, answer, test = made["cells"]
+    assigned = assignment.assignment(json.loads(nbformat.writes(small_notebook())))
+    _, answer, test = assigned["cells"]
     assert answer["metadata"]["nbgrader"]["solution"] and not answer["metadata"]["nbgrader"]["grade"]
     assert test["metadata"]["nbgrader"]["locked"] and test["metadata"]["nbgrader"]["points"] == 1
     assert test["source"] == 'check("2.1", jump_to)'
@@ -1130,7 +1130,7 @@ def test_assignment_keeps_the_stub_and_locks_the_check():
         < answer["source"].index("return")
         < answer["source"].index("### END")
     )
-    nbformat.validate(nbformat.from_dict(made))
+    nbformat.validate(nbformat.from_dict(assigned))
 
 
 def test_assignment_needs_the_solution():
