@@ -30,6 +30,7 @@ import pytest
 import torch
 
 from diffusion_lib import networks, objective, predictions, sampling, training
+from diffusion_lib.course import tokens
 from diffusion_lib.course.exercises import assignment, check, display, hint, learner, verdicts
 from diffusion_lib.course.exercises.catalogue import catalogue, find
 from diffusion_lib.course.exercises.draws import agree, draw_arguments, draws, exact_answer, in_float64, parts_of
@@ -153,8 +154,8 @@ def test_tolerance_leaves_room_for_float32(exercise):
     for seed in range(200):
         exact = exact_answer(exercise, exercise.reference, draw_arguments(exercise, seed))
         rough = tuple(in_float32(value) for value in draw_arguments(exercise, seed))
-        found = parts_of(exercise, rough, exercise.reference(*rough))
-        assert agree(exercise, exact, found, 1 / 3), (seed, exact, found)
+        rounded = parts_of(exercise, rough, exercise.reference(*rough))
+        assert agree(exercise, exact, rounded, 1 / 3), (seed, exact, rounded)
 
 
 # ---------------------------------------------------------------- the exact answers are the package's
@@ -659,7 +660,7 @@ def remembers(x0, i, noise, alpha_bar):
     return right(x0, i, noise, alpha_bar) + len(COUNTER)
 
 
-ODD = {
+STRANGE = {
     forgets_return: "not yet. Your function returns nothing: end it with return.",
     yields: "not yet. Your function is a generator: use return, not yield.",
     changes_input: "not yet. Your numbers are right, but you changed x0 in place",
@@ -688,8 +689,8 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize(("function", "sentence"), ODD.items(), ids=[text[-40:] for text in ODD.values()])
-def test_odd_answers_get_a_sentence(function, sentence):
+@pytest.mark.parametrize(("function", "sentence"), STRANGE.items(), ids=[text[-40:] for text in STRANGE.values()])
+def test_strange_answers_get_a_sentence(function, sentence):
     assert sentence in says(function)
 
 
@@ -1010,8 +1011,8 @@ def test_html_says_what_the_text_says(tone):
 
 
 def test_marks_and_colours_differ():
-    assert len(set(display.MARKS.values())) == len(set(display.COLOURS.values())) == len(TONES)
-    assert set(display.MARKS) == set(display.COLOURS) == set(TONES)
+    assert len(set(display.MARKS.values())) == len(set(tokens.VERDICTS.values())) == len(TONES)
+    assert set(display.MARKS) == set(tokens.VERDICTS) == set(TONES)
 
 
 def contrast(colour, other):
@@ -1026,18 +1027,22 @@ def contrast(colour, other):
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("page", ["#ffffff", "#111111"], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    "page", ["#111111", tokens.LIGHT["page"], tokens.DARK["page"]], ids=["lab dark", "light", "dark"]
+)
 @pytest.mark.parametrize("tone", TONES)
 def test_marks_stand_out(tone, page):
     """3 to 1 is what the guidelines ask of a sign; the words themselves take the page's colour."""
-    assert contrast(display.COLOURS[tone], page) > 3.5
+    assert contrast(tokens.VERDICTS[tone], page) > 3.5
 
 
 def test_html_quotes_what_a_learner_wrote():
-    text = "2.1 — not yet. Your function stopped with E (<img src=x> & *so*) in line 1, `y = x*a < 1`. a * b * c"
+    text = "2.1 — not yet. Your function stopped with E (<img src=x> & *so*) in line 1, `y = <b>(x*a)`. a * b * c"
     words, tags = visible(display.as_html(text, "not yet"))
     assert tags == ["div", "span", "b", "em", "code"]
-    assert words == "✗ 2.1 — not yet. Your function stopped with E (<img src=x> & so) in line 1, y = x*a < 1. a * b * c"
+    assert (
+        words == "✗ 2.1 — not yet. Your function stopped with E (<img src=x> & so) in line 1, y = <b>(x*a). a * b * c"
+    )
 
 
 def test_a_terminal_without_the_marks_gets_question_marks(monkeypatch):
@@ -1114,8 +1119,8 @@ def test_check_in_a_kernel():
 
 
 def test_assignment_keeps_the_stub_and_locks_the_check():
-    made = assignment.assignment(json.loads(nbformat.writes(small_notebook())))
-    _, answer, test = made["cells"]
+    assigned = assignment.assignment(json.loads(nbformat.writes(small_notebook())))
+    _, answer, test = assigned["cells"]
     assert answer["metadata"]["nbgrader"]["solution"] and not answer["metadata"]["nbgrader"]["grade"]
     assert test["metadata"]["nbgrader"]["locked"] and test["metadata"]["nbgrader"]["points"] == 1
     assert test["source"] == 'check("2.1", jump_to)'
@@ -1125,7 +1130,7 @@ def test_assignment_keeps_the_stub_and_locks_the_check():
         < answer["source"].index("return")
         < answer["source"].index("### END")
     )
-    nbformat.validate(nbformat.from_dict(made))
+    nbformat.validate(nbformat.from_dict(assigned))
 
 
 def test_assignment_needs_the_solution():

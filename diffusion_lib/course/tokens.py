@@ -37,6 +37,10 @@ DARK = {
     "bars": "#4d6a80",
 }
 
+# Of the exercises' verdicts and hints. A notebook's saved HTML does not know its page's scheme, so these are of middle
+# lightness: each stands out from the light pages and the dark ones by at least 3.5 to 1 (3 is asked of a sign).
+VERDICTS = {"right": "#2e8b57", "not attempted": "#77777f", "not yet": "#cc4b37", "hint": "#3b82c4"}
+
 FONT = "DejaVu Sans"  # of figures: it knows Greek, hats and bars, and matplotlib carries it
 FONT_SIZE = 11  # points, in figures
 FONT_STACK = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif'  # of widgets and pages

@@ -10,13 +10,13 @@ import sys
 import textwrap
 from typing import Literal
 
+from ..tokens import VERDICTS
+
 WIDTH = 100  # characters of a line of plain text
 
 Tone = Literal["right", "not attempted", "not yet", "hint"]
 
 MARKS: dict[Tone, str] = {"right": "✓", "not attempted": "○", "not yet": "✗", "hint": "→"}
-# Of middle lightness, so that each stands out (3.5 to 1 or more) from a light page and from a dark one.
-COLOURS: dict[Tone, str] = {"right": "#2e8b57", "not attempted": "#77777f", "not yet": "#cc4b37", "hint": "#3b82c4"}
 
 
 def show(text: str, tone: Tone) -> None:
@@ -47,9 +47,9 @@ def as_html(text: str, tone: Tone) -> str:
     label, stop, rest = re.match(r"(.*?)([.:]|$)(.*)", rest, re.DOTALL).groups() if dash else ("", "", "")
     words = f"<b>{html.escape(head + dash + label + stop)}</b>{_inline(rest)}"
     return (
-        f'<div style="border-left: 4px solid {COLOURS[tone]}; padding: 2px 0 2px 10px; max-width: 50em; '
+        f'<div style="border-left: 4px solid {VERDICTS[tone]}; padding: 2px 0 2px 10px; max-width: 50em; '
         'white-space: normal; word-break: normal; overflow-wrap: break-word">'
-        f'<span style="color: {COLOURS[tone]}; font-weight: bold">{MARKS[tone]}</span> {words}</div>'
+        f'<span style="color: {VERDICTS[tone]}; font-weight: bold">{MARKS[tone]}</span> {words}</div>'
     )
 
 

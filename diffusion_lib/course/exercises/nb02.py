@@ -99,13 +99,13 @@ JUMP = Exercise(
 
 
 def jump_batch(x0, i, noise, alpha_bar):
-    kept = alpha_bar[i].to(x0.dtype).reshape(-1, *[1] * (x0.ndim - 1))
-    return kept.sqrt() * x0 + (1 - kept).sqrt() * noise
+    signal = alpha_bar[i].to(x0.dtype).reshape(-1, *[1] * (x0.ndim - 1))
+    return signal.sqrt() * x0 + (1 - signal).sqrt() * noise
 
 
 def _along_last(x0, i, noise, alpha_bar):
-    kept = alpha_bar[i]
-    return kept.sqrt() * x0 + (1 - kept).sqrt() * noise
+    signal = alpha_bar[i]
+    return signal.sqrt() * x0 + (1 - signal).sqrt() * noise
 
 
 def _all_like(index):

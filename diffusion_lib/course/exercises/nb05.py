@@ -152,14 +152,14 @@ STRATIFIED = Exercise(
 
 
 def ema_update(average, weights, updates, decay):
-    kept = min(decay, (1 + updates) / (10 + updates))
-    return kept * average + (1 - kept) * weights
+    share = min(decay, (1 + updates) / (10 + updates))
+    return share * average + (1 - share) * weights
 
 
 def _ema_with(keep):
     def answer(average, weights, updates, decay):
-        kept = keep(updates, decay)
-        return kept * average + (1 - kept) * weights
+        share = keep(updates, decay)
+        return share * average + (1 - share) * weights
 
     return answer
 

@@ -35,8 +35,6 @@ def is_stubs_error(name: str, message: str, source: str) -> bool:
 
 def _definition(function: Callable) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """The function's definition as a syntax tree; None for a lambda, and where there is no source."""
-    if not inspect.isroutine(function):  # the source of a class holds functions, too: none of them is asked about
-        return None
     try:
         source = inspect.getsource(function)
         if source[:1].isspace():  # defined inside something else
@@ -45,7 +43,7 @@ def _definition(function: Callable) -> ast.FunctionDef | ast.AsyncFunctionDef | 
     except (OSError, TypeError, SyntaxError, ValueError):
         return None
     definitions = (part for part in ast.walk(tree) if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef))
-    first = next(definitions, None)
+    first = next(definitions, None)  # of another name where it is not this function, but a method of this class
     return first if first is not None and first.name == inspect.unwrap(function).__name__ else None
 
 
