@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import nbformat
-from diffusion_lib.course.export import stills
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+from diffusion_lib.course.server import keep_stills
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}  # as JupyterLab writes it
 
@@ -29,7 +30,7 @@ def execute(path: Path) -> None:
         store_widget_state=False,
         resources={"metadata": {"path": str(path.parent.resolve())}},
     ).execute()
-    stills(notebook)
+    keep_stills(notebook)
     notebook.metadata["kernelspec"] = KERNEL
     if language:
         notebook.metadata["language_info"] = language  # or the version would change from machine to machine

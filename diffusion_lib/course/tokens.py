@@ -19,7 +19,8 @@ BROKEN = "#ff00ff"  # a pixel that is NaN or infinite: a colour that nothing els
 # Which of the colours a thing on a plot has; clouds, and bars of histograms, are listed in their order.
 ROLES = {"cloud": (1, 2, 4), "bar": (0, 2, 3), "density": 0, "exact": 1, "path": 3}
 
-# page: behind everything; text; quiet: ticks and remarks; rule: frames; grid: lines behind a plot; bars: of a histogram
+# page: behind everything; text; quiet: ticks and remarks; rule: frames; grid: lines behind a plot; bars: of a histogram;
+# code: behind code
 LIGHT = {
     "page": "#ffffff",
     "text": "#212121",
@@ -27,6 +28,7 @@ LIGHT = {
     "rule": "#bdbdbd",
     "grid": "#e4e4e4",
     "bars": "#b3c8d8",
+    "code": "#f8f9fa",
 }
 DARK = {
     "page": "#1b1b1b",
@@ -35,6 +37,7 @@ DARK = {
     "rule": "#5a5a5a",
     "grid": "#3a3a3a",
     "bars": "#4d6a80",
+    "code": "#0d1117",
 }
 
 # Of the exercises' verdicts and hints. A notebook's saved HTML does not know its page's scheme, so these are of middle
@@ -57,6 +60,11 @@ def variables(*, dark: bool = False) -> str:
     if not dark:
         values |= {"broken": BROKEN, "font": FONT_STACK, "font-size": f"{FONT_PIXELS}px", "line": f"{LINE_WIDTH:g}px"}
     return " ".join(f"--dl-{name}: {value};" for name, value in values.items())
+
+
+def page_style() -> str:
+    """The variables of a whole page, light or dark as its reader's screen is."""
+    return f":root {{ {variables()} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {variables(dark=True)} }} }}"
 
 
 def javascript() -> str:

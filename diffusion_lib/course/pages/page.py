@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
+from .. import tokens
 from . import formulas, models
 
 HERE = Path(__file__).parent
@@ -144,7 +145,7 @@ def _style() -> str:
 
     light, dark = (HtmlFormatter(style=name).get_style_defs(".highlight") for name in (LIGHT_CODE, DARK_CODE))
     page = (HERE / "page.css").read_text(encoding="utf-8")
-    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n{page}"
+    return f"{tokens.page_style()}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n{page}"
 
 
 def _widget_style() -> str:

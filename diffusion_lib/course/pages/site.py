@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import tokens
 from .page import _environment, page_of, title
 
 
@@ -53,7 +54,10 @@ def export(
             for description in page.stills:
                 tqdm.write(f"  shown as a still, as the page would be too large: {description[:80]}")
     index = directory / "index.html"
-    index.write_text(_environment().get_template("index.html.j2").render(entries=entries), encoding="utf-8")
+    index.write_text(
+        _environment().get_template("index.html.j2").render(entries=entries, tokens=tokens.page_style()),
+        encoding="utf-8",
+    )
     return [*(directory / file for file, _ in entries), index]
 
 

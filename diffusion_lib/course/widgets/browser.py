@@ -36,18 +36,14 @@ export default {
 };
 """
 
-# JupyterLab and VS Code say when a page is dark; an exported page, whose body is the notebook, follows the reader.
+# JupyterLab, VS Code and this package's exported pages say when a page is dark.
 DARK_PAGES = ('[data-jp-theme-light="false"]', '[data-vscode-theme-kind="vscode-dark"]')
-EXPORTED_PAGE = "body.jp-Notebook"
 
 
 def style() -> str:
     """The one style sheet of all widgets: the tokens as variables, then the rules of `shared.css`."""
-    dark, own = tokens.variables(dark=True), "--dl-page: var(--dl-page-colour); --dl-text: var(--dl-text-colour);"
-    own += " --dl-quiet: var(--dl-quiet-colour); --dl-rule: var(--dl-rule-colour); background: var(--dl-page);"
     return (
         f".dl-widget {{ {tokens.variables()} }}\n"
-        f"{', '.join(f'{page} .dl-widget' for page in DARK_PAGES)} {{ {dark} }}\n"
+        f"{', '.join(f'{page} .dl-widget' for page in DARK_PAGES)} {{ {tokens.variables(dark=True)} }}\n"
         + (HERE / "shared.css").read_text(encoding="utf-8")
-        + f"@media screen and (prefers-color-scheme: dark) {{ {EXPORTED_PAGE} .dl-widget {{ {dark} {own} }} }}\n"
     )
