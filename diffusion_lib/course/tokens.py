@@ -19,8 +19,8 @@ BROKEN = "#ff00ff"  # a pixel that is NaN or infinite: a colour that nothing els
 # Which of the colours a thing on a plot has; clouds, and bars of histograms, are listed in their order.
 ROLES = {"cloud": (1, 2, 4), "bar": (0, 2, 3), "density": 0, "exact": 1, "path": 3}
 
-# page: behind everything; text; quiet: ticks and remarks; rule: frames; grid: lines behind a plot; bars: of a histogram;
-# code: behind code
+# page: behind everything; text; quiet: ticks and remarks; rule: frames; grid: lines behind a plot;
+# bars: of a histogram; code: behind code
 LIGHT = {
     "page": "#ffffff",
     "text": "#212121",
