@@ -431,6 +431,21 @@ def test_eta_reaches_the_sampler(tmp_path):
     assert pictures[0] == pictures[1] != pictures[2]
 
 
+def test_fresh_examples_are_trained_on_without_end(tmp_path, trained, capsys):
+    """Other losses than on a fixed set, and a model that knows its classes; a set that is not drawn is refused."""
+    fresh = QUICK[:2] + QUICK[4:] + ["--fresh"]
+    assert main(["train", "--out", str(tmp_path / "run"), *fresh]) == 0
+    assert [row["loss"] for row in rows(tmp_path / "run")] != [row["loss"] for row in rows(trained)]
+    card = describe(tmp_path / "run" / MODEL)
+    assert (card.data["name"], card.data["classes"], card.data["shape"]) == ("mixture", ["A", "B", "C", "D"], [2])
+    assert "count" not in card.data
+    assert "--count 200 with --fresh" in refused(capsys, "train", "--out", tmp_path / "no", *QUICK, "--fresh")
+    assert "has a fixed number of examples" in refused(
+        capsys, "train", "--data", "digits", "--out", tmp_path / "no", "--fresh"
+    )
+    assert not (tmp_path / "no").exists()
+
+
 # ---- Ctrl-C ----
 
 

@@ -16,7 +16,7 @@ import torch
 
 from .. import training
 from ..checkpoints import ModelCard, describe, save_denoiser
-from ..data import NAMES, Dataset, load
+from ..data import NAMES, Dataset, Fresh, load
 from ..denoisers import Denoiser
 from ..networks import NETWORKS, parameter_count
 from ..predictions import TARGETS
@@ -40,6 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     arguments.add_options(parser, options_of(training.TrainingConfig).values())
     arguments.add_options(parser, [options_of(training.train)["every"]])
     arguments.add_options(parser, [options_of(load)[name] for name in DATA_OPTIONS])
+    add("--fresh", action="store_true", help="draw new examples for every step, for data that are drawn by a formula")
     add("--schedule", choices=usual_schedules(), default="Cosine", help="the curves alpha and sigma (default: Cosine)")
     add("--predicts", choices=tuple(TARGETS), default="v", help="what the network answers with (default: v)")
     add("--network", choices=tuple(offered_networks()), help="by default a UNet for pictures, an MLP for points")
@@ -58,7 +59,9 @@ def run(options: argparse.Namespace) -> None:
     if options.resume and not checkpoint.exists():
         raise ValueError(f"{folder} has no {training.CHECKPOINT}: nothing to resume, leave out --resume")
     config = training.TrainingConfig(**{name: getattr(options, name) for name in options_of(training.TrainingConfig)})
-    data = load(options.data, seed=options.seed, **{name: getattr(options, name) for name in DATA_OPTIONS})
+    source = data = examples(options)
+    if isinstance(source, Fresh):
+        data = source.example
     denoiser = Denoiser(network(data, options), SCHEDULES[options.schedule](), options.predicts)
     if options.init and not options.resume:
         start, _ = open_model(options.init)
@@ -68,10 +71,10 @@ def run(options: argparse.Namespace) -> None:
     example = {"shape": list(data.shape), "classes": list(data.classes)}
     sampling_arguments(denoiser, example, options)  # wrong ones are refused now, not after the training
     terminal = sys.stderr.isatty()
-    steps = training.train(denoiser, data, config, folder=folder, every=options.every, progress=terminal)
+    steps = training.train(denoiser, source, config, folder=folder, every=options.every, progress=terminal)
     say = print if engine.is_main_process else lambda *_: None
     say(
-        f"{data}\n{type(denoiser.net).__name__} of {parameter_count(denoiser.net):,} numbers, {denoiser.schedule!r}, "
+        f"{source}\n{type(denoiser.net).__name__} of {parameter_count(denoiser.net):,} numbers, {denoiser.schedule!r}, "
         f"predicts {denoiser.predicts}"
     )
 
@@ -102,6 +105,15 @@ def run(options: argparse.Namespace) -> None:
         write_picture(draw(p.denoiser, example, options), folder / PICTURE)
         say(f"step {p.step}: loss {p.loss:.4f}. Wrote {MODEL}, {PICTURE}, {LOG} and {training.CHECKPOINT} to {folder}")
     engine.end_training()
+
+
+def examples(options: argparse.Namespace) -> Dataset | Fresh:
+    """What to train on: a data set, or with --fresh what draws a new example each time."""
+    if not options.fresh:
+        return load(options.data, seed=options.seed, **{name: getattr(options, name) for name in DATA_OPTIONS})
+    if options.count is not None:
+        raise ValueError(f"--count {options.count} with --fresh, whose examples have no end: leave one of them out")
+    return Fresh(options.data, size=options.size)
 
 
 @contextmanager

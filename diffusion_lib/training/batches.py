@@ -137,7 +137,8 @@ def data_card(data: Data, draw: DrawFunction) -> dict:
             f"{function_name(draw)} drew differently from the same generator, so a resumed run would be another one: "
             "take every random number from the generator, or train without a folder"
         )
-    return {"name": function_name(draw), "classes": [], "shape": list(first.x0.shape[1:]), "digest": digest(*first)}
+    name, classes = getattr(draw, "name", function_name(draw)), list(getattr(draw, "classes", ()))  # as `Fresh` has
+    return {"name": name, "classes": classes, "shape": list(first.x0.shape[1:]), "digest": digest(*first)}
 
 
 def function_name(function: DrawFunction) -> str:
