@@ -21,7 +21,7 @@ from diffusion_lib.data import load
 from diffusion_lib.denoisers import Denoiser, Exact
 from diffusion_lib.networks import MLP, UNet
 from diffusion_lib.objective import WEIGHTS, loss
-from diffusion_lib.schedules import Cosine, Flow
+from diffusion_lib.schedules import EDM, Cosine, Flow
 from diffusion_lib.training import (
     CHECKPOINT,
     TIMES,
@@ -346,21 +346,31 @@ def test_samples_come_from_the_average_in_evaluation_mode():
     assert p.denoiser.net is not denoiser.net
 
 
-def test_training_learns_the_mixture():
-    """The loss of the last steps comes near the exact denoiser's on the same draws, from far above it."""
-    data = load("mixture", count=4000)
-    options = config(steps=400, batch=128)
-    steps = run(fresh(net=lambda: MLP(2, width=64, depth=2)), data, steps=400, batch=128, lr=4e-3, ema=0.99)
-    exact = Exact(data.mixture, Cosine())
-    best = []
-    for step in range(301, 401):
-        x0, t, noise, _ = draw_batch(Rows(data.x), options, step)
-        alpha, sigma = Cosine().pair(t, x0)
-        guess = exact(alpha * x0 + sigma * noise, t)
-        best.append(((alpha * guess.eps - sigma * guess.x0) - (alpha * noise - sigma * x0)).square().mean().item())
-    best = sum(best) / len(best)
-    first, last = (sum(p.loss for p in part) / len(part) for part in (steps[:20], steps[300:]))
-    assert last < best + 0.2 * (first - best)
+def distance_to_exact(schedule, scale_input=True):
+    """Mean squared difference of x̂0 between a small network after 400 steps and the exact denoiser, at six levels."""
+    data, generator = load("mixture", count=4000), torch.Generator().manual_seed(5)
+    torch.manual_seed(0)
+    trained = Denoiser(MLP(2, width=64, depth=2), schedule, "v", scale_input)
+    trained = run(trained, data, steps=400, batch=128, lr=4e-3, ema=0.99)[-1].denoiser
+    exact, differences = Exact(data.mixture, schedule), []
+    for log_snr in (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0):
+        t = schedule.time_at(log_snr).item()
+        x = schedule.marginal(data.mixture.sample(4000, generator).float(), t).sample(generator)
+        differences.append((trained(x, t).x0 - exact(x, t).x0).square().mean().item())
+    return torch.tensor(differences)
+
+
+@pytest.mark.parametrize("schedule", [Cosine(), Flow(), EDM()], ids=repr)
+def test_training_learns_the_mixture(schedule):
+    """Within 0.02 of the exact denoiser at every noise level, for data of variance 1; measured 0.016 at most.
+
+    On EDM's schedule too, where x is up to 80 in size: the network sees it at unit size, without which it ends at least
+    one and a half times as far away (measured: 0.085 in all for 0.032).
+    """
+    differences = distance_to_exact(schedule)
+    assert differences.max() < 0.02, differences
+    if schedule == EDM():
+        assert distance_to_exact(schedule, scale_input=False).sum() > 1.5 * differences.sum()
 
 
 # ---- interrupted and resumed ----
