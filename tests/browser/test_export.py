@@ -50,7 +50,7 @@ $$y = a + b + c + d + e + f + g + h + i \\tag{{7}}$$
 
 
 @pytest.fixture(scope="module")
-def made():
+def tensors():
     return scene()
 
 
@@ -103,18 +103,19 @@ def now(page, number=0):
 
 
 @pytest.mark.parametrize("k", [0, 3, 10, 20])
-def test_canvas_holds_the_tensor(opened, made, k):
+def test_canvas_holds_the_tensor(opened, tensors, k):
     press(opened, "Home")
     press(opened, "ArrowRight", times=k)
-    assert np.array_equal(canvas(opened, 0), grid(made["x"][k], 2, 1))
-    assert np.array_equal(canvas(opened, 1), grid(made["y"][k], 2, 1))
+    assert np.array_equal(canvas(opened, 0), grid(tensors["x"][k], 2, 1))
+    assert np.array_equal(canvas(opened, 1), grid(tensors["y"][k], 2, 1))
 
 
-def test_the_page_computes_the_noised_picture_to_the_bit(opened, made):
+def test_the_page_computes_the_noised_picture_to_the_bit(opened, tensors):
     for key, k in (("Home", 0), ("PageUp", 10), ("End", 100)):
         press(opened, key, 1)
         x_t = (
-            np.float32(made["alpha"][k]) * made["x0"].astype(np.float32) + np.float32(made["sigma"][k]) * made["noise"]
+            np.float32(tensors["alpha"][k]) * tensors["x0"].astype(np.float32)
+            + np.float32(tensors["sigma"][k]) * tensors["noise"]
         )
         assert np.array_equal(canvas(opened, 2), grid(x_t, 2, 1))
 
@@ -405,7 +406,7 @@ def test_a_failing_cell_is_named(tmp_path):
         export(tmp_path / "out", [tmp_path / "broken.ipynb"])
 
 
-def test_a_committed_notebook_opened_unexecuted_shows_stills_and_no_error(executed, lab, page, made):
+def test_a_committed_notebook_opened_unexecuted_shows_stills_and_no_error(executed, lab, page, tensors):
     committed = keep_stills(nbformat.from_dict(executed))
     assert STATE not in str(committed.metadata) and not any(
         VIEW in str(cell.get("outputs", "")) for cell in committed.cells
@@ -423,7 +424,7 @@ def test_a_committed_notebook_opened_unexecuted_shows_stills_and_no_error(execut
     for column, k in ((0, 0), (2, 10), (4, 20)):
         left = 10 + column * (17 * scale + 10)
         sheet = shown[22 : 22 + 17 * scale : scale, left : left + 17 * scale : scale]
-        expected = grid(made["x"][k], 2, 1)
+        expected = grid(tensors["x"][k], 2, 1)
         inside = expected[..., 3] > 0
         assert np.array_equal(sheet[inside], expected[inside][:, :3])
     lab.stop_kernels()
