@@ -62,12 +62,24 @@ def test_layouts_fit_the_page_and_pictures_are_large_enough(tracks, size, channe
             assert times >= 3 and 1 <= pictures <= count and columns <= pictures
             assert pictures > 16 or size * scale >= STILL_PICTURE
             assert times == 3 or times * pictures * size**2 * channels <= STILL_BYTES
+            assert times == 3 or -(-pictures // columns) <= columns  # about square
 
 
 def test_one_picture_has_five_times_and_what_is_left_out_is_said():
     assert still_layout([(1, 32, 32, 3), (1, 32, 32, 3)])[0] == 5
     times, ((pictures, _, _),) = still_layout([(40, 32, 32, 3)])
     assert (times, pictures) == (3, 6)
+
+
+def test_a_still_of_noising_shows_each_time():
+    x0, eps, t = noise(1, 1, 8, 8), noise(1, 1, 8, 8, seed=1), np.linspace(0, 1, 9)
+    sheet = np.asarray(opened(widgets.Noising(x0, eps, 1 - t, t, t).still()))
+    scale = 232 // 8
+    for column, k in enumerate((0, 2, 4, 6, 8)):
+        left = column * (8 * scale + stills.GAP)
+        shown = sheet[2 * stills.LINE :: scale, left : left + 8 * scale : scale, 0]
+        x_t = np.float32(1 - t[k]) * x0[0, 0].numpy() + np.float32(t[k]) * eps[0, 0].numpy()
+        assert np.array_equal(shown, np.floor((x_t.astype(float).clip(-1, 1) + 1) * 127.5 + 0.5))
 
 
 def test_noise_of_four_colour_pictures_stays_a_small_file():
@@ -133,10 +145,10 @@ def test_panels_say_their_time(kind, monkeypatch):
 
 def test_a_still_of_curves_holds_the_numbers(monkeypatch):
     y = np.where(np.arange(11) == 3, 5.0, np.nan)
-    widget = widgets.Curves(T[::-1], {"falls": T**2, "alone": y, "in $": 1 - T})
+    widget = widgets.Curves(T[::-1], {"falls": T**2, "alone": y, "in $": 1 - T}, y_range=(-2, 7))
     (axes,) = drawn(widget, monkeypatch).axes
     assert np.array_equal(axes.lines[0].get_xdata(), T[::-1]) and np.array_equal(axes.lines[0].get_ydata(), T**2)
-    assert axes.get_xlim() == (1.0, 0.0)
+    assert axes.get_xlim() == (1.0, 0.0) and axes.get_ylim() == (-2.0, 7.0)
     dots = [line for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata())]
     assert [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in dots] == [([T[::-1][3]], [5.0])]
     assert axes.get_legend().get_texts()[2].get_text() == r"in \$"  # a dollar, not the start of a formula
