@@ -3,6 +3,7 @@
 import builtins
 import errno
 import json
+import math
 import os
 import random
 import signal
@@ -16,21 +17,27 @@ import pytest
 import safetensors.torch
 import torch
 
-from diffusion_lib import checkpoints
 from diffusion_lib.checkpoints import (
     FORMAT,
-    Info,
+    ModelCard,
     bundled,
+    check_writable,
     describe,
+    load,
     load_denoiser,
     read,
+    save,
     save_denoiser,
-    writable,
     write,
 )
-from diffusion_lib.denoisers import Denoiser
-from diffusion_lib.networks import MLP, UNet
+from diffusion_lib.denoisers import Denoiser, Guided
+from diffusion_lib.networks import MLP, OneShot, UNet
 from diffusion_lib.schedules import EDM, SCHEDULES, Cosine, Discrete, Flow, LinearBeta
+
+ANSWERS = {
+    "digits": 0.5468394756317139,
+    "shapes": 0.37658751010894775,
+}  # of the files as the code that wrote them answers
 
 ROOT = Path(__file__).parents[1]
 DATA = {"name": "moons", "shape": [2], "classes": ["upper", "lower"]}
@@ -47,8 +54,8 @@ def fresh(net=None, schedule=None, predicts="v"):
 
 def same(a, b, x, cond=None):
     with torch.no_grad():
-        found, expected = a(x, 0.4, cond), b(x, 0.4, cond)
-    return torch.equal(found.x0, expected.x0) and torch.equal(found.eps, expected.eps)
+        answer, expected = a(x, 0.4, cond), b(x, 0.4, cond)
+    return torch.equal(answer.x0, expected.x0) and torch.equal(answer.eps, expected.eps)
 
 
 # ---- there and back ----
@@ -70,11 +77,15 @@ def test_every_schedule_and_target_comes_back(tmp_path):
 ], ids=["MLP", "UNet", "UNet with patches"])  # fmt: skip
 def test_a_file_alone_rebuilds_its_denoiser(tmp_path, net, shape):
     denoiser = fresh(net=net)
-    save_denoiser(tmp_path / "m.safetensors", denoiser, data=DATA, recipe={"lr": 1e-3}, step=7)
+    card = ModelCard(data=DATA, training={"lr": 1e-3}, step=7, notes={"licence": "MIT"})
+    save_denoiser(tmp_path / "m.safetensors", denoiser, card=card)
     again = load_denoiser(tmp_path / "m.safetensors")
     x, cond = torch.randn(3, *shape), torch.tensor([-1, 0, 1]) if net.config["classes"] else None
     assert same(denoiser, again, x, cond) and not again.net.training
-    assert describe(tmp_path / "m.safetensors") == Info(net.config, Cosine(), "v", DATA, {"lr": 1e-3}, 7)
+    schedule = {"kind": "Cosine", "s": 0.008}
+    part = {"network": net.config, "schedule": schedule, "predicts": "v", "scale_input": True}
+    assert describe(tmp_path / "m.safetensors") == replace(card, parts={"denoiser": part})
+    assert eval(repr(card)) == card
 
 
 def test_half_precision_halves_the_file_and_rounds_the_weights(tmp_path):
@@ -107,6 +118,81 @@ def test_nothing_in_a_file_is_run(tmp_path):
         load_denoiser(tmp_path / "pickle")
 
 
+# ---- several parts ----
+
+
+def test_several_named_parts_come_back_each_with_its_weights(tmp_path):
+    """A denoiser, an autoencoder and a second denoiser that share no weights; every part by its own name."""
+    autoencoder = OneShot(1, 8, width=1 / 16)
+    other = replace(fresh(MLP(2, width=32)), scale_input=False)
+    parts = {"denoiser": fresh(schedule=Flow()), "autoencoder": autoencoder, "denoiser_2": other}
+    save(tmp_path / "m", parts, card=ModelCard(notes={"licence": "MIT", "source": "made for a test"}))
+    again = load(tmp_path / "m")
+    assert list(again) == list(parts)
+    for name in ("denoiser", "denoiser_2"):
+        assert same(parts[name], again[name], torch.randn(3, 2))
+        assert again[name].scale_input == parts[name].scale_input and again[name].schedule == parts[name].schedule
+    assert isinstance(again["autoencoder"], OneShot) and not again["autoencoder"].training
+    for name, value in autoencoder.state_dict().items():
+        assert torch.equal(again["autoencoder"].state_dict()[name], value)
+    assert same(load_denoiser(tmp_path / "m"), parts["denoiser"], torch.randn(3, 2))
+    card = describe(tmp_path / "m")
+    assert card.parts["autoencoder"] == {"network": autoencoder.config} and card.notes["licence"] == "MIT"
+    save(tmp_path / "n", {"autoencoder": autoencoder})
+    with pytest.raises(ValueError, match="n holds autoencoder, no denoiser: use load"):
+        load_denoiser(tmp_path / "n")
+
+
+@pytest.mark.parametrize("name", ["training", "a.b", "", "two words"])
+def test_names_that_a_part_cannot_have(tmp_path, name):
+    with pytest.raises(ValueError, match=f"the part's name '{name}' is not free: use one word other than 'training'"):
+        save(tmp_path / "m", {name: fresh()})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_card_that_is_no_plain_text_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="the model card's notes cannot be written .*: use text and numbers"):
+        save_denoiser(tmp_path / "m", fresh(), card=ModelCard(notes={"weights": torch.ones(2)}))
+    assert not list(tmp_path.iterdir())
+
+
+# ---- files of format 1 ----
+
+
+def format_1(path, denoiser, **text):
+    """A file as the first format had it: one network, its tensors under ``net.``."""
+    tensors = {f"net.{name}": value for name, value in denoiser.net.state_dict().items()}
+    fields = {"network": denoiser.net.config, "schedule": {"kind": "Karras", "sigma_max": 3.0}, "predicts": "eps", "data": DATA,
+              "recipe": {"lr": 1e-3}, "step": 7}  # fmt: skip
+    write(
+        path, tensors, {"format": "diffusion_lib 1", **{name: json.dumps(v) for name, v in {**fields, **text}.items()}}
+    )
+
+
+def test_a_file_of_format_1_loads_with_its_former_names_and_no_input_scaling(tmp_path):
+    denoiser = fresh(schedule=EDM(sigma_max=3.0), predicts="eps")
+    format_1(tmp_path / "old", denoiser)
+    again = load_denoiser(tmp_path / "old")
+    assert again.schedule == EDM(sigma_max=3.0) and again.predicts == "eps" and again.scale_input is False
+    x, cond = torch.randn(4, 2), torch.tensor([0, 1, 0, 1])
+    assert same(replace(denoiser, scale_input=False), again, x, cond) and not same(denoiser, again, x, cond)
+    card = describe(tmp_path / "old")
+    assert (card.data, card.training, card.step, list(card.parts)) == (DATA, {"lr": 1e-3}, 7, ["denoiser"])
+    save_denoiser(tmp_path / "new", again, card=card)  # and comes back in today's format
+    assert same(load_denoiser(tmp_path / "new"), again, x, cond)
+    format_1(tmp_path / "bad", denoiser, schedule={"kind": "Sine"})
+    with pytest.raises(ValueError, match="its description is damaged"):
+        load_denoiser(tmp_path / "bad")
+
+
+@pytest.mark.parametrize("name", ["digits", "shapes"])
+def test_the_bundled_models_load(name):
+    """Whichever format they are of; the answer on fixed numbers is what it was when they were made."""
+    denoiser, card = load_denoiser(bundled(name)), describe(bundled(name))
+    x = torch.linspace(-2, 2, math.prod(card.data["shape"])).reshape(1, *card.data["shape"])
+    torch.testing.assert_close(denoiser(x, 0.5).x0.square().mean().item(), ANSWERS[name], rtol=1e-4, atol=0)
+
+
 # ---- bad files ----
 
 
@@ -118,6 +204,11 @@ def saved(tmp_path, **change):
     text = {k: v for k, v in {**text, **change}.items() if v is not None}
     write(path, {k: v.clone() for k, v in tensors.items()}, text)
     return path
+
+
+def part_with(**change):
+    part = {"network": fresh().net.config, "schedule": {"kind": "Cosine"}, "predicts": "v", "scale_input": True}
+    return json.dumps({"denoiser": {**part, **change}})
 
 
 @pytest.mark.parametrize("keep", [0, 1, 7, 8, 100, 0.5, -1])
@@ -140,14 +231,15 @@ def test_a_foreign_file_is_refused(tmp_path):
 
 def test_another_version_is_refused(tmp_path):
     with pytest.raises(
-        ValueError, match="has format version 9, this diffusion_lib reads version 1: install the release"
+        ValueError, match="has format version 9, this diffusion_lib reads versions 1 and 2: install the release"
     ):
         load_denoiser(saved(tmp_path, format="diffusion_lib 9"))
 
 
 @pytest.mark.parametrize("change", [
-    {"schedule": None}, {"schedule": "{"}, {"schedule": "[]"}, {"schedule": '{"kind": "Sine"}'},
-    {"schedule": '{"kind": "Cosine", "q": 1}'}, {"network": None}, {"step": "?"},
+    {"parts": None}, {"parts": "{"}, {"parts": "[]"}, {"parts": '{"denoiser": {}}'}, {"parts": '{"denoiser": {"network": {}}}'},
+    {"parts": part_with(schedule={"kind": "Sine"})}, {"parts": part_with(schedule={"kind": "Cosine", "q": 1})},
+    {"parts": part_with(schedule={})}, {"step": "?"}, {"notes": None},
 ])  # fmt: skip
 def test_a_damaged_description_is_refused(tmp_path, change):
     with pytest.raises(ValueError, match="its description is damaged .*take another copy"):
@@ -159,7 +251,7 @@ def test_a_damaged_description_is_refused(tmp_path, change):
 ], ids=str)  # fmt: skip
 def test_weights_that_do_not_fit_their_network_are_refused(tmp_path, network):
     with pytest.raises(ValueError, match=r"m.safetensors: its (weights do not fit|description is damaged)"):
-        load_denoiser(saved(tmp_path, network=json.dumps(network)))
+        load_denoiser(saved(tmp_path, parts=part_with(network=network)))
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
@@ -180,11 +272,18 @@ def test_what_no_file_could_rebuild_is_refused(tmp_path):
     with pytest.raises(ValueError, match="Linear has no .config, so no file can rebuild it: give it one"):
         save_denoiser(tmp_path / "m", Denoiser(torch.nn.Linear(2, 2), Cosine()))
 
-    class Mine(Cosine):
+    class OwnSchedule(Cosine):
         pass
 
-    with pytest.raises(ValueError, match="schedule=.*Mine.* is none of LinearBeta"):
-        save_denoiser(tmp_path / "m", replace(fresh(), schedule=Mine()))
+    with pytest.raises(ValueError, match=r"schedule=.*OwnSchedule.* is none of .*Cosine"):
+        save_denoiser(tmp_path / "m", replace(fresh(), schedule=OwnSchedule()))
+    net = MLP(2)
+    net.config = {**net.config, "kind": "Unknown"}
+    with pytest.raises(ValueError, match="kind='Unknown' of MLP is none of 'MLP'.*add its class to networks.NETWORKS"):
+        save_denoiser(tmp_path / "m", replace(fresh(), net=net))
+    with pytest.raises(ValueError, match="Guided has no .config, so no file can rebuild it"):
+        save(tmp_path / "m", {"denoiser": Guided(fresh(), 2.0)})
+    assert not list(tmp_path.iterdir())
 
 
 # ---- faults while writing ----
@@ -193,7 +292,7 @@ def test_what_no_file_could_rebuild_is_refused(tmp_path):
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     """The disk is full after half of the bytes."""
     path = tmp_path / "m.safetensors"
-    save_denoiser(path, fresh(), step=1)
+    save_denoiser(path, fresh(), card=ModelCard(step=1))
     before = path.read_bytes()
     real = builtins.open
 
@@ -217,7 +316,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
         lambda name, mode="r", *a, **k: Full(real(name, mode)) if mode == "wb" else real(name, mode, *a, **k),
     )
     with pytest.raises(OSError, match=r"No space left.*free some space.*the file that was there is unharmed") as caught:
-        save_denoiser(path, fresh(), step=2)
+        save_denoiser(path, fresh(), card=ModelCard(step=2))
     monkeypatch.undo()
     assert caught.value.errno == errno.ENOSPC and caught.value.filename == str(path)
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["m.safetensors"]
@@ -229,15 +328,15 @@ def test_a_real_limit_on_file_size_leaves_the_old_file(tmp_path):
     code = f"""
 import resource, signal, torch
 from diffusion_lib.denoisers import Denoiser
-from diffusion_lib.checkpoints import save_denoiser
+from diffusion_lib.checkpoints import ModelCard, save_denoiser
 from diffusion_lib.networks import MLP
 from diffusion_lib.schedules import Cosine
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 denoiser = Denoiser(MLP(2, width=64), Cosine())
-save_denoiser({str(tmp_path / "m")!r}, denoiser, step=1)
+save_denoiser({str(tmp_path / "m")!r}, denoiser, card=ModelCard(step=1))
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
-    save_denoiser({str(tmp_path / "m")!r}, denoiser, step=2)
+    save_denoiser({str(tmp_path / "m")!r}, denoiser, card=ModelCard(step=2))
 except OSError as error:
     print(error.strerror)
 """
@@ -250,7 +349,7 @@ except OSError as error:
 def test_a_kill_at_any_moment_of_writing_leaves_a_whole_file(tmp_path, monkeypatch, moment):
     """Whatever was written so far stays; the name points to the old file until the new one is complete."""
     path = tmp_path / "m.safetensors"
-    save_denoiser(path, fresh(), step=1)
+    save_denoiser(path, fresh(), card=ModelCard(step=1))
 
     class Killed(BaseException):
         pass
@@ -258,12 +357,12 @@ def test_a_kill_at_any_moment_of_writing_leaves_a_whole_file(tmp_path, monkeypat
     def die(*_):
         raise Killed
 
-    monkeypatch.setattr(checkpoints.os, moment, die)
+    monkeypatch.setattr(os, moment, die)
     with pytest.raises(Killed):
-        save_denoiser(path, fresh(), step=2)
+        save_denoiser(path, fresh(), card=ModelCard(step=2))
     monkeypatch.undo()
     assert describe(path).step == 1
-    save_denoiser(path, fresh(), step=3)  # what was left behind does not stand in the way
+    save_denoiser(path, fresh(), card=ModelCard(step=3))  # what was left behind does not stand in the way
     assert describe(path).step == 3 and [p.name for p in tmp_path.iterdir()] == ["m.safetensors"]
 
 
@@ -271,7 +370,7 @@ def test_the_bytes_are_on_the_disk_before_the_name_moves(tmp_path, monkeypatch):
     order = []
     for name in ("fsync", "replace"):
         real = getattr(os, name)
-        monkeypatch.setattr(checkpoints.os, name, lambda *a, name=name, real=real: (order.append(name), real(*a))[1])
+        monkeypatch.setattr(os, name, lambda *a, name=name, real=real: (order.append(name), real(*a))[1])
     save_denoiser(tmp_path / "m", fresh())
     assert order[:2] == ["fsync", "replace"]
 
@@ -280,11 +379,14 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     for bad in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(OSError, match="cannot write here .*choose another folder") as caught:
-            writable(bad)
+            check_writable(bad)
         assert caught.value.filename == str(bad)
     with pytest.raises(OSError, match="choose another folder"):
         save_denoiser(tmp_path / "none" / "m", fresh())
-    assert writable(tmp_path / "a" / "b").is_dir() and not list((tmp_path / "a" / "b").iterdir())
+    (tmp_path / "there").mkdir()
+    for good in (tmp_path / "there", tmp_path / "there" / "new" / "newer"):
+        check_writable(good)  # and nothing is left behind
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "there"]
 
 
 VICTIM = """
@@ -293,7 +395,7 @@ from diffusion_lib.data import load
 from diffusion_lib.denoisers import Denoiser
 from diffusion_lib.networks import MLP
 from diffusion_lib.schedules import Cosine
-from diffusion_lib.training import accelerator, train
+from diffusion_lib.training import TrainingConfig, accelerator, train
 def say(*words):  # one write, which a pipe takes whole or not at all: print may be killed between two words
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())
 accelerator()
@@ -305,7 +407,7 @@ for line in sys.stdin:  # a line is a folder and a number of steps; a child trai
         torch.manual_seed(0)
         denoiser = Denoiser(MLP(2, width=64, depth=2), Cosine())
         folder, steps = line.split()
-        for p in train(denoiser, data, steps=int(steps), batch=8, folder=folder, every=1, progress=False):
+        for p in train(denoiser, data, TrainingConfig(steps=int(steps), batch=8), folder=folder, every=1, progress=False):
             say("step", p.step)
         os._exit(0)
     say("ended", os.waitpid(child, 0)[1])

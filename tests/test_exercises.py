@@ -6,16 +6,22 @@ holds `"exercise": "2.1"`, ends with its `check`, and is followed by a collapsed
 
 import dataclasses
 import functools
+import html.parser
+import importlib.machinery
 import inspect
+import io
 import itertools
 import json
 import math
 import os
 import random
 import re
+import signal
+import subprocess
 import sys
 import threading
 import time
+import types
 from pathlib import Path
 
 import nbformat.v4
@@ -24,8 +30,13 @@ import pytest
 import torch
 
 from diffusion_lib import networks, objective, predictions, sampling, training
-from diffusion_lib.course.exercises import assignment, check, engine, hint
-from diffusion_lib.course.exercises.engine import agree, catalogue, draws, find, judge
+from diffusion_lib.course import tokens
+from diffusion_lib.course.exercises import assignment, check, display, hint, learner, verdicts
+from diffusion_lib.course.exercises.catalogue import catalogue, find
+from diffusion_lib.course.exercises.draws import agree, draw_arguments, draws, exact_answer, in_float64, parts_of
+from diffusion_lib.course.exercises.exercise import Exercise, Mistake
+from diffusion_lib.course.exercises.stubs import is_stub
+from diffusion_lib.course.exercises.verdicts import judge
 from diffusion_lib.denoisers import Empirical
 from diffusion_lib.gaussians import Gaussian
 from diffusion_lib.schedules import Discrete, Flow
@@ -95,9 +106,39 @@ def test_inputs_tell_all_answers_apart(exercise):
             assert any(not agree(exercise, *pair, times=30.0) for pair in answers)
 
 
+def test_one_definition_in_one_file_is_a_new_exercise(monkeypatch, capsys):
+    """A file `nb98.py` that defines an exercise is all that `check` and `hint` need; a number taken twice is refused."""
+    module = types.ModuleType(f"{catalogue.__module__.rpartition('.')[0]}.nb98")
+    module.__spec__ = importlib.machinery.ModuleSpec(module.__name__, None)
+    module.DOUBLE = Exercise(
+        id="98.1",
+        title="Twice",
+        reference=lambda x: 2 * x,
+        inputs=lambda generator: (torch.randn(5, generator=generator),),
+        mistakes=(Mistake(lambda x: x * x, "That is the square."),),
+        hints=("Add.", "x to itself.", "x + x"),
+    )
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(learner, "_hints_given", {})
+    catalogue.cache_clear()
+    check("98.1", lambda x: x + x)
+    check("98.1", torch.square)
+    hint("98.1")
+    assert (
+        capsys.readouterr().out
+        == "✓ 98.1 — right.\n✗ 98.1 — not yet. That is the square.\n→ 98.1 — hint 1 of 3: Add.\n"
+    )
+    module.AGAIN = dataclasses.replace(module.DOUBLE, title="Once more")
+    catalogue.cache_clear()
+    with pytest.raises(ValueError, match=r"two exercises '98\.1'"):
+        find("98.1")
+    monkeypatch.undo()
+    catalogue.cache_clear()
+
+
 def test_an_exercise_whose_mistake_cannot_be_seen_is_refused():
     exercise = find("2.1")
-    hidden = engine.Mistake(lambda x0, i, noise, ab: exercise.reference(x0, i, noise, ab) * 1.0, "Never seen.")
+    hidden = Mistake(lambda x0, i, noise, ab: exercise.reference(x0, i, noise, ab) * 1.0, "Never seen.")
     broken = dataclasses.replace(exercise, mistakes=(*exercise.mistakes, hidden))
     with pytest.raises(RuntimeError, match="no draw tells apart"):
         judge(broken, exercise.reference)
@@ -111,17 +152,17 @@ def in_float32(value):
 def test_tolerance_leaves_room_for_float32(exercise):
     """The reference in float32 from end to end stays within a third of the tolerance of the float64 one."""
     for seed in range(200):
-        exact = engine._exact(exercise, exercise.reference, engine._arguments(exercise, seed))
-        rough = tuple(in_float32(value) for value in engine._arguments(exercise, seed))
-        found = engine._collect(exercise, rough, exercise.reference(*rough))
-        assert agree(exercise, exact, found, 1 / 3), (seed, exact, found)
+        exact = exact_answer(exercise, exercise.reference, draw_arguments(exercise, seed))
+        rough = tuple(in_float32(value) for value in draw_arguments(exercise, seed))
+        rounded = parts_of(exercise, rough, exercise.reference(*rough))
+        assert agree(exercise, exact, rounded, 1 / 3), (seed, exact, rounded)
 
 
 # ---------------------------------------------------------------- the exact answers are the package's
 
 
 def draws_in_float64(id):
-    return [tuple(engine._double(value) for value in draw.arguments()) for draw in draws(find(id))]
+    return [tuple(in_float64(value) for value in draw.arguments()) for draw in draws(find(id))]
 
 
 def schedule_of(alpha_bar):
@@ -219,7 +260,7 @@ def of_5_1(losses, sizes):
 
 
 def of_5_3(average, weights, updates, decay):
-    return training.moving_average(decay)(average, weights, updates)
+    return average.lerp(weights, 1 - training.ema_decay(decay, updates))
 
 
 def of_5_4(net, optimizer, x0, noise, t, alpha, sigma):
@@ -281,7 +322,7 @@ def test_exact_answer_is_the_packages(id):
     exercise = find(id)
     for draw, arguments in zip(draws(exercise), draws_in_float64(id), strict=True):
         result = OF_THE_PACKAGE[id](*arguments)
-        assert agree(exercise, draw.answer, engine._collect(exercise, arguments, result), 0.01)
+        assert agree(exercise, draw.answer, parts_of(exercise, arguments, result), 0.01)
 
 
 def test_time_embedding_is_the_networks():
@@ -473,9 +514,106 @@ def stub_half_done(x0, i, noise, alpha_bar):
     return result
 
 
-@pytest.mark.parametrize("stub", [stub_dots, stub_pass, stub_return_dots, stub_nbgrader, stub_half_done])
+def stub_of_nbgrader_half_done(x0, i, noise, alpha_bar):
+    factor = alpha_bar[i].sqrt()  # noqa: F841
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "stub", [stub_dots, stub_pass, stub_return_dots, stub_nbgrader, stub_half_done, stub_of_nbgrader_half_done]
+)
 def test_stub_is_not_attempted(stub):
     assert says(stub) == NOT_ATTEMPTED
+
+
+STUB_BODIES = [
+    "...", "pass", "return", "return None", "return ...", "return ..., ...", "raise NotImplementedError",
+    "raise NotImplementedError()", "raise NotImplementedError('to do')", "'A docstring.'", "'A docstring.'\n    ...",
+    "'A docstring.'\n    return ...", "'A docstring.'\n    raise NotImplementedError()", "...\n    ...  # a comment",
+    "# a comment\n    ...\n    # and another", "'A docstring.'\n    # YOUR CODE HERE\n    raise NotImplementedError()",
+    "pass\n    return", "...\n    'a remark'",
+]  # fmt: skip
+ATTEMPTS = [
+    "return x", "x", "y = ...", "return 0", "return x, ...", "return 'a'", "return ...  + x", "raise ValueError",
+    "raise NotImplementedError from x", "x = x\n    ...", "yield", "return [...]", "assert x", "'A docstring.'\n    return x",
+    "import math", "for _ in x: pass", "if x:\n        return ...", "return lambda: ...", "def inner(): ...",
+]  # fmt: skip
+
+
+def with_source(body, name, folder):
+    """The function `f(x)` with that body, from a file: `inspect` finds its source, as Jupyter lets it."""
+    path = folder / f"{name}.py"
+    path.write_text(f"def f(x):\n    {body}\n")
+    names = {}
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    return names["f"]
+
+
+def without_source(body):
+    names = {}
+    exec(f"def f(x):\n    {body}\n", names)
+    with pytest.raises(OSError):
+        inspect.getsource(names["f"])
+    return names["f"]
+
+
+@pytest.mark.parametrize("body", STUB_BODIES)
+def test_shapes_of_stubs(body, tmp_path):
+    assert is_stub(with_source(body, "stub", tmp_path))
+
+
+@pytest.mark.parametrize("body", ATTEMPTS)
+def test_near_stubs_are_attempts(body, tmp_path):
+    assert not is_stub(with_source(body, "attempt", tmp_path))
+    assert not is_stub(without_source(body))
+
+
+@pytest.mark.parametrize(
+    "docstring", ["", "'A docstring.'", "'''Of two\n\n    lines.'''"], ids=["bare", "short", "long"]
+)
+@pytest.mark.parametrize(
+    "body", ["...", "pass", "return", "return ...", "raise NotImplementedError", "raise NotImplementedError()", ""]
+)
+def test_stubs_without_source(body, docstring):
+    """Compared with what the running Python makes of a stub."""
+    if body or docstring:
+        assert is_stub(without_source(f"{docstring}\n    {body}" if docstring else body))
+
+
+def test_other_things_than_functions_are_no_stubs():
+    class Net(torch.nn.Module):
+        def forward(self, x): ...
+
+    assert not is_stub(Net)  # the source of the class begins with a stub, but it is the class that is handed over
+    assert not is_stub(Net())
+    assert is_stub(Net().forward)
+    assert not is_stub(torch.sqrt)
+    assert not is_stub(functools.partial(stub_dots, 1))
+    assert is_stub(lambda x: ...)
+    assert not is_stub(lambda x: x)
+    assert is_stub(async_stub)
+
+
+async def async_stub(x): ...
+
+
+def test_torchs_own_not_implemented_is_an_error_of_the_learner():
+    """torch raises NotImplementedError where a type or a device has no such operation: that is no stub."""
+
+    def lacks_an_operation(x0, i, noise, alpha_bar):
+        return torch.ops.aten._fft_r2c(x0.to("meta").to_sparse(), [0], 0, True)
+
+    def says_so(x0, i, noise, alpha_bar):
+        y = x0 * torch.tensor(1.0)
+        return not_there(y)
+
+    def not_there(y):
+        names = {}
+        exec("def inner():\n    raise NotImplementedError('no such kernel')", names)
+        names["inner"]()
+
+    assert "stopped with NotImplementedError" in says(lacks_an_operation)
+    assert "stopped with NotImplementedError (no such kernel)" in says(says_so)
 
 
 def test_tuple_of_dots_is_not_attempted():
@@ -522,7 +660,7 @@ def remembers(x0, i, noise, alpha_bar):
     return right(x0, i, noise, alpha_bar) + len(COUNTER)
 
 
-ODD = {
+STRANGE = {
     forgets_return: "not yet. Your function returns nothing: end it with return.",
     yields: "not yet. Your function is a generator: use return, not yield.",
     changes_input: "not yet. Your numbers are right, but you changed x0 in place",
@@ -551,8 +689,8 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize(("function", "sentence"), ODD.items(), ids=[text[-40:] for text in ODD.values()])
-def test_odd_answers_get_a_sentence(function, sentence):
+@pytest.mark.parametrize(("function", "sentence"), STRANGE.items(), ids=[text[-40:] for text in STRANGE.values()])
+def test_strange_answers_get_a_sentence(function, sentence):
     assert sentence in says(function)
 
 
@@ -612,12 +750,114 @@ def test_exception_is_named_with_the_learners_line():
     assert "stopped with SystemExit" in says(leaves)
 
 
+class Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError("and no text either")
+
+
+class NoText(Exception):
+    def __str__(self):
+        return None
+
+
+def raises(error):
+    def function(x0, i, noise, alpha_bar):
+        raise error
+
+    return function
+
+
+def refuses(x0, i, noise, alpha_bar):
+    class Number(float):
+        def __float__(self):
+            raise Unprintable
+
+    return Number(3)
+
+
+@pytest.mark.parametrize("error", [Unprintable(), NoText(), KeyboardInterrupt(), GeneratorExit(), SystemExit()])
+def test_exception_without_a_text_gets_a_sentence(error, capsys):
+    sentence = says(raises(error))
+    assert f"Your function stopped with {type(error).__name__} in line " in sentence
+    assert "It was called with x0 of shape (3, 1, 4, 5), i = " in sentence
+    check("2.1", raises(error))
+    out, err = capsys.readouterr()
+    assert out.startswith("✗ 2.1 — not yet. ")
+    assert not err
+
+
+def test_an_exceptions_strange_signs_can_be_printed(capsys):
+    sentence = says(raises(ValueError("a\x1b[31m\ud800b\rc\nd")))
+    assert "stopped with ValueError (a [31m b) in line" in sentence
+    check("2.1", lambda x0, i, noise, alpha_bar: print("\ud800 here"))
+    assert capsys.readouterr().out.startswith("? here\n✗ 2.1 — not yet. ")
+
+
+def test_a_result_that_cannot_be_read_gets_a_sentence():
+    sentence = says(refuses)
+    assert "What your function returns, or leaves in its arguments, cannot be read: Unprintable" in sentence
+
+
+def test_an_input_changed_in_its_type_or_shape_is_named():
+    def retypes(x0, i, noise, alpha_bar):
+        answer = right(x0, i, noise, alpha_bar)
+        x0.data = x0.data.double()
+        return answer
+
+    def reshapes(x0, i, noise, alpha_bar):
+        answer = right(x0, i, noise, alpha_bar)
+        noise.unsqueeze_(0)
+        return answer
+
+    assert "you changed x0 in place" in says(retypes)
+    assert "you changed noise in place" in says(reshapes)
+
+
+def test_defaults_that_cannot_be_printed():
+    class Default:
+        def __repr__(self):
+            raise Unprintable
+
+    def needs_more(x0, *, key, value=Default()):  # noqa: B008
+        return x0
+
+    assert "Your function takes other arguments, but the check calls it with (x0, i," in says(needs_more)
+    assert "Your function takes (x0, y=tensor([[0., 0.],         [0., 0.]])), but" in says(
+        lambda x0, y=torch.zeros(2, 2): x0  # noqa: B008
+    )
+
+
+@pytest.mark.parametrize(("function", "stoppable"), [(loops, True), (loops_and_catches, False)])
+def test_an_interrupt_gets_a_sentence(function, stoppable, capsys):
+    """The learner presses stop twice while the function loops."""
+    main, done = threading.main_thread(), threading.Event()
+
+    def press_stop():
+        for wait in (0.5, 0.3):
+            if not done.wait(wait):
+                signal.pthread_kill(main.ident, signal.SIGINT)
+
+    start, stdout, before = time.monotonic(), sys.stdout, set(threading.enumerate())
+    fingers = threading.Thread(target=press_stop)
+    fingers.start()
+    check("2.1", function)
+    done.set()
+    fingers.join()
+    assert bool(set(threading.enumerate()) - before) != stoppable
+    out, err = capsys.readouterr()
+    assert time.monotonic() - start < 8  # the time limit is 10 seconds
+    assert unwrapped(out).startswith("✗ 2.1 — not yet. You interrupted the check before your function had answered")
+    assert ("restart the kernel" in unwrapped(out)) != stoppable
+    assert not err
+    assert sys.stdout is stdout
+
+
 @pytest.mark.parametrize(
     ("function", "stoppable"),
     [(loops, True), (loops_and_catches, False), (lambda x0, i, noise, alpha_bar: time.sleep(20), False)],
 )
 def test_endless_loop_is_stopped(function, stoppable, monkeypatch):
-    monkeypatch.setattr(engine, "TIME_LIMIT", 0.2)
+    monkeypatch.setattr(verdicts, "TIME_LIMIT", 0.2)
     start, running = time.monotonic(), set(threading.enumerate())
     sentence = says(function)
     assert "still busy after 0.2 seconds" in sentence
@@ -669,7 +909,7 @@ def test_check_leaves_the_global_state_alone():
 def test_check_does_not_depend_on_what_the_notebook_has_set(exercise):
     verdicts = set()
     for device, dtype in (("cpu", torch.float32), ("meta", torch.float64)):
-        engine.draws.cache_clear()
+        draws.cache_clear()
         torch.set_default_dtype(dtype)
         try:
             with torch.device(device), torch.inference_mode():
@@ -689,32 +929,32 @@ def test_check_prints_one_line_and_what_the_first_call_printed(capsys):
     out, err = capsys.readouterr()
     assert out.splitlines()[0] == "here (3, 1, 4, 5)"
     assert len(out.splitlines()) == 2
-    assert out.splitlines()[1].startswith("2.1 — not yet. ")
+    assert out.splitlines()[1].startswith("✗ 2.1 — not yet. ")
     assert not err
 
     check("2.1", lambda *arguments: print("noise") or right(*arguments))
-    assert capsys.readouterr().out == "2.1 — right.\n"
+    assert capsys.readouterr().out == "✓ 2.1 — right.\n"
 
 
 def test_example_of_the_course(capsys):
     check("2.1", lambda x0, i, noise, alpha_bar: alpha_bar[i] * x0 + (1 - alpha_bar[i]) * noise)
     assert capsys.readouterr().out == (
-        "2.1 — not yet. You scaled signal and noise by their variances. Variances add, but what multiplies x0 and the "
-        "noise are standard deviations: take square roots.\n"
+        "✗ 2.1 — not yet. You scaled signal and noise by their variances. Variances add, but what multiplies\n"
+        "  x0 and the noise are standard deviations: take square roots.\n"
     )
     check("2.1", stub_dots)
-    assert capsys.readouterr().out == f"2.1 — {NOT_ATTEMPTED}\n"
+    assert capsys.readouterr().out == f"○ 2.1 — {NOT_ATTEMPTED}\n"
 
 
 def test_hints_come_in_three_tiers(capsys, monkeypatch):
-    monkeypatch.setattr(engine, "_hints_given", {})
+    monkeypatch.setattr(learner, "_hints_given", {})
     for tier in (1, 2, 3, 3):
         hint("2.1")
         out = capsys.readouterr().out
-        assert out.startswith(f"2.1 — hint {tier} of 3")
-        assert find("2.1").hints[tier - 1] in out
+        assert out.startswith(f"→ 2.1 — hint {tier} of 3")
+        assert find("2.1").hints[tier - 1] in unwrapped(out)
     hint("2.2")
-    assert capsys.readouterr().out.startswith("2.2 — hint 1 of 3")
+    assert capsys.readouterr().out.startswith("→ 2.2 — hint 1 of 3")
 
 
 @pytest.mark.parametrize("id", ["2.9", "x", 2.1, "99.1", ""])
@@ -727,10 +967,101 @@ def test_unknown_exercise_is_named(id):
 def test_grading_raises_the_sentence(variable, monkeypatch, capsys):
     monkeypatch.setenv(*variable)
     check("2.1", right)
-    assert capsys.readouterr().out == "2.1 — right.\n"
+    assert capsys.readouterr().out == "✓ 2.1 — right.\n"
     for wrong, sentence in ((stub_dots, "not attempted yet"), (forgets_return, "returns nothing")):
         with pytest.raises(AssertionError, match=sentence):
             check("2.1", wrong)
+
+
+# ---------------------------------------------------------------- how a verdict looks
+
+
+LONG = "2.1 — not yet. " + "Variances add, and what multiplies is a standard deviation; " * 5
+TONES = ("right", "not attempted", "not yet", "hint")
+
+
+def unwrapped(text):
+    return re.sub(r"\n  ", " ", text)
+
+
+def visible(markup):
+    """The text of some HTML, as a reader sees it, and the tags in it."""
+    parser = html.parser.HTMLParser()
+    words, tags = [], []
+    parser.handle_data, parser.handle_starttag = words.append, lambda tag, attributes: tags.append(tag)
+    parser.feed(markup)
+    return "".join(words), tags
+
+
+@pytest.mark.parametrize("tone", TONES)
+def test_text_is_wrapped_at_the_ends_of_words(tone):
+    lines = display.plain(LONG, tone).splitlines()
+    assert len(lines) > 2
+    assert all(len(line) <= 100 for line in lines)
+    assert " ".join(line.strip() for line in lines) == f"{display.MARKS[tone]} {LONG}".strip()
+    address = "2.1 — not yet. " + "x" * 150  # a word longer than the line is not cut
+    assert "x" * 150 in display.plain(address, tone)
+
+
+@pytest.mark.parametrize("tone", TONES)
+def test_html_says_what_the_text_says(tone):
+    words, tags = visible(display.as_html(LONG, tone))
+    assert words == f"{display.MARKS[tone]} {LONG}"
+    assert tags == ["div", "span", "b"]
+
+
+def test_marks_and_colours_differ():
+    assert len(set(display.MARKS.values())) == len(set(tokens.VERDICTS.values())) == len(TONES)
+    assert set(display.MARKS) == set(tokens.VERDICTS) == set(TONES)
+
+
+def contrast(colour, other):
+    """The contrast ratio of the Web Content Accessibility Guidelines 2.1."""
+
+    def luminance(colour):
+        parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(colour), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize(
+    "page", ["#111111", tokens.LIGHT["page"], tokens.DARK["page"]], ids=["lab dark", "light", "dark"]
+)
+@pytest.mark.parametrize("tone", TONES)
+def test_marks_stand_out(tone, page):
+    """3 to 1 is what the guidelines ask of a sign; the words themselves take the page's colour."""
+    assert contrast(tokens.VERDICTS[tone], page) > 3.5
+
+
+def test_html_quotes_what_a_learner_wrote():
+    text = "2.1 — not yet. Your function stopped with E (<img src=x> & *so*) in line 1, `y = <b>(x*a)`. a * b * c"
+    words, tags = visible(display.as_html(text, "not yet"))
+    assert tags == ["div", "span", "b", "em", "code"]
+    assert (
+        words == "✗ 2.1 — not yet. Your function stopped with E (<img src=x> & so) in line 1, y = <b>(x*a). a * b * c"
+    )
+
+
+def test_a_terminal_without_the_marks_gets_question_marks(monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    check("2.1", right)
+    terminal.flush()
+    assert terminal.buffer.getvalue().decode() == "? 2.1 ? right." + os.linesep
+
+
+def test_works_without_ipython():
+    code = (
+        "import sys; sys.modules['IPython'] = None\n"
+        "from diffusion_lib.course import check, hint\n"
+        "check('0.1', lambda pixels: pixels / 127.5 - 1); hint('0.1')"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(NOTEBOOKS.parent)}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=True)
+    assert run.stdout.decode().startswith("✓ 0.1 — right.\n→ 0.1 — hint 1 of 3: ".replace("\n", os.linesep))
 
 
 # ---------------------------------------------------------------- in a kernel, and under nbgrader
@@ -753,7 +1084,7 @@ def small_notebook():
     notebook = nbformat.v4.new_notebook()
     notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook.cells = [
-        code("import torch\nfrom diffusion_lib.course.exercises import check, hint, engine"),
+        code("import torch\nfrom diffusion_lib.course.exercises import check, hint, verdicts"),
         code(STUB, tags=["exercise"], exercise="2.1"),
         code(SOLUTION, tags=["solution"], exercise="2.1", jupyter={"source_hidden": True}),
     ]
@@ -765,28 +1096,31 @@ def test_check_in_a_kernel():
     notebook = small_notebook()
     notebook.cells += [
         code(
-            "engine.TIME_LIMIT = 0.5\ndef loops(x0, i, noise, alpha_bar):\n    while True: i += 1\ncheck('2.1', loops)"
+            "verdicts.TIME_LIMIT = 0.5\ndef loops(x0, i, noise, alpha_bar):\n    while True: i += 1\ncheck('2.1', loops)"
         ),
         code("def fails(x0, i, noise, alpha_bar):\n    y = x0\n    return y @ alpha_bar[:, None]\ncheck('2.1', fails)"),
         code("def talks(x0, i, noise, alpha_bar):\n    print('hello')\n    return x0\ncheck('2.1', talks)"),
         code("check('2.1', jump_to)"),
     ]
     nbclient.NotebookClient(notebook, timeout=300, startup_timeout=300, kernel_name="python3").execute()
-    texts = ["".join(output.get("text", "") for output in cell.outputs) for cell in notebook.cells]
-    assert texts[1] == f"2.1 — {NOT_ATTEMPTED}\n"
-    assert texts[2] == ""
-    assert "still busy after 0.5 seconds" in texts[3]
-    assert "in line 3, `return y @ alpha_bar[:, None]`" in texts[4]
-    assert texts[5].startswith("hello\n2.1 — not yet. ")
-    assert texts[6] == "2.1 — right.\n"
-    assert all(
-        output.output_type == "stream" and output.name == "stdout" for cell in notebook.cells for output in cell.outputs
-    )
+    plain = [[o.get("text") or o.data["text/plain"] for o in cell.outputs] for cell in notebook.cells]
+    assert plain[:3] == [[], [f"○ 2.1 — {NOT_ATTEMPTED}"], []]
+    assert "still busy after 0.5 seconds" in unwrapped(plain[3][0])
+    assert "in line 3, `return y @ alpha_bar[:, None]`" in unwrapped(plain[4][0])
+    assert plain[5][0] == "hello\n"  # what the function printed comes before the verdict
+    assert plain[5][1].startswith("✗ 2.1 — not yet. ")
+    assert plain[6] == ["✓ 2.1 — right."]
+    for cell in notebook.cells:
+        assert [o.output_type for o in cell.outputs if o.get("name") != "stdout"] == ["display_data"] * (
+            "check(" in cell.source
+        )
+        for o in cell.outputs:
+            assert o.output_type == "stream" or set(o.data) == {"text/plain", "text/html"}
 
 
 def test_assignment_keeps_the_stub_and_locks_the_check():
-    made = assignment.assignment(json.loads(nbformat.writes(small_notebook())))
-    _, answer, test = made["cells"]
+    assigned = assignment.assignment(json.loads(nbformat.writes(small_notebook())))
+    _, answer, test = assigned["cells"]
     assert answer["metadata"]["nbgrader"]["solution"] and not answer["metadata"]["nbgrader"]["grade"]
     assert test["metadata"]["nbgrader"]["locked"] and test["metadata"]["nbgrader"]["points"] == 1
     assert test["source"] == 'check("2.1", jump_to)'
@@ -796,7 +1130,7 @@ def test_assignment_keeps_the_stub_and_locks_the_check():
         < answer["source"].index("return")
         < answer["source"].index("### END")
     )
-    nbformat.validate(nbformat.from_dict(made))
+    nbformat.validate(nbformat.from_dict(assigned))
 
 
 def test_assignment_needs_the_solution():
@@ -850,6 +1184,28 @@ def test_nbgrader_gives_points_for_right_answers_only(tmp_path, monkeypatch):
     assert scores == {"right": 1, "stub": 0}
 
 
+def test_nbgraders_validate_does_not_praise_an_untouched_notebook(tmp_path, monkeypatch):
+    """The course's own cells, as committed: each that is not attempted is a failure to the Validate button."""
+    pytest.importorskip("nbgrader")
+    from nbgrader.validator import Validator
+
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(NOTEBOOKS.parent), os.environ.get("PYTHONPATH", "")]))
+    notebook = notebook_of(2)
+    cells = [cell for cell in notebook["cells"] if {"exercise", "solution"} & set(cell["metadata"].get("tags", ()))]
+    stubs, solutions = cells[0:4:2], cells[1:4:2]
+    stubs[1]["source"] = ["".join(solutions[1]["source"]) + '\n\ncheck("2.2", jump_batch)']
+    notebook["cells"] = [json.loads(json.dumps(code("import torch\nfrom diffusion_lib.course import check"))), *stubs]
+    path = tmp_path / "02.ipynb"
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    validator = Validator()
+    monkeypatch.setattr(Validator, "stream", io.StringIO())
+    validator.validate_and_print(str(path))
+    report = Validator.stream.getvalue()
+    assert "VALIDATION FAILED ON 1 CELL(S)!" in report
+    assert "2.1 — not attempted yet" in report and 'check("2.2"' not in report
+    assert "Success" not in report
+
+
 # ---------------------------------------------------------------- in the notebooks
 
 
@@ -879,6 +1235,7 @@ def test_notebook_holds_its_exercises(number):
             assert follower["metadata"]["tags"] == ["solution"]
             assert follower["metadata"]["jupyter"] == {"source_hidden": True}
             assert not follower["outputs"]
+            assert cell["metadata"]["nbgrader"] == assignment.graded(cell["metadata"]["exercise"])
     assignment.assignment(notebook)
 
 

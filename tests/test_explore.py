@@ -18,14 +18,14 @@ def part(widget, name):
     """The numbers that a widget holds for the browser, under that name."""
     import zlib
 
-    one = next(p for p in widget._parts if p["name"] == name)
-    raw = widget._data[one["start"] : one["start"] + one["length"]]
-    return np.frombuffer(zlib.decompress(raw) if one["zip"] else raw, dtype=one["type"])
+    entry = next(entry for entry in widget._parts if entry["name"] == name)
+    raw = widget._data[entry["start"] : entry["start"] + entry["length"]]
+    return np.frombuffer(zlib.decompress(raw) if entry["zip"] else raw, dtype=entry["type"])
 
 
 def test_it_starts_with_the_usual_table(bench):
     assert bench.schedule == LinearBeta()
-    assert "terminal SNR 4.04e−5" in bench.said.value
+    assert "terminal SNR 4.04e−5" in bench.report.value
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_the_cosine_has_no_ends_to_set(bench):
 def test_a_choice_without_a_schedule_is_explained_and_changes_nothing(bench):
     before = bench.schedule
     bench.end.value = 1.0
-    assert "beta at timestep 1000 is 1:" in bench.said.value
+    assert "beta at timestep 1000 is 1:" in bench.report.value
     assert bench.schedule == before
     bench.end.value = 0.1
-    assert bench.schedule.betas()[-1].item() == pytest.approx(0.1) and "terminal SNR" in bench.said.value
+    assert bench.schedule.betas()[-1].item() == pytest.approx(0.1) and "terminal SNR" in bench.report.value
 
 
 def test_time_is_kept_when_the_schedule_changes(bench):

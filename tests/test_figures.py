@@ -130,10 +130,10 @@ def test_contours_enclose_the_stated_share_of_a_gaussian():
     side = torch.linspace(-6, 6, 401, dtype=torch.float64)
     places = torch.cartesian_prod(side, side)
     p = (-places.square().sum(1) / 2).exp() / (2 * math.pi)
-    found = figures.levels(p, (0.5, 0.9))
+    heights = figures.levels(p, (0.5, 0.9))
     exact = [(1 - share) / (2 * math.pi) for share in (0.9, 0.5)]  # P(|z|² <= r²) = 1 - exp(-r²/2)
     cell = (12 / 400) ** 2 / (2 * math.pi)  # one grid point's share, at most
-    assert found == pytest.approx(exact, abs=4 * cell)
+    assert heights == pytest.approx(exact, abs=4 * cell)
 
 
 def test_cloud_counts_what_it_cannot_draw():
@@ -226,7 +226,7 @@ def test_the_same_figure_is_the_same_file():
 
 def test_live_view_redraws_seldom_and_only_in_place(page, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(figures.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(figures.training_view.time, "monotonic", lambda: clock[0])
     view = figures.live(100, alt="The loss falls.", seconds=5.0)
     assert len(page) == 1 and page[0][0]["text/plain"] == "The loss falls."
     asked = []

@@ -7,30 +7,75 @@ from pathlib import Path
 import pytest
 
 from diffusion_lib.course import server
-from diffusion_lib.course.export import VIEW
+from diffusion_lib.course.pages.models import STATE, VIEW
 
 
-def saved(*data, kind="notebook"):
-    outputs = [{"output_type": "display_data", "data": d, "metadata": {}} for d in data]
-    content = {"cells": [{"cell_type": "markdown", "source": "text"}, {"cell_type": "code", "outputs": outputs}]}
-    model = {"type": kind, "content": content}
-    server.keep_stills(model=model, path="n.ipynb", contents_manager=None)
-    return [list(output["data"]) for output in content["cells"][1]["outputs"]]
+def notebook(*data, models=None):
+    """A notebook with one output for each of `data`, and with the state of `models` in its metadata."""
+    outputs = [{"output_type": "display_data", "data": bundle, "metadata": {}} for bundle in data]
+    metadata = {"widgets": {STATE: {"version_major": 2, "state": models}}} if models else {}
+    cells = [{"cell_type": "markdown", "source": "text"}, {"cell_type": "code", "outputs": outputs}]
+    return {"metadata": metadata, "cells": cells}
+
+
+def model(name="SliderModel", **state):
+    return {"model_name": name, "state": state}
+
+
+def saved(content):
+    """The notebook as the hook lets it be saved: the kinds of data in each output, and the ids of the models."""
+    server.before_save(model={"type": "notebook", "content": content}, path="n.ipynb", contents_manager=None)
+    kinds = [list(output["data"]) for output in content["cells"][1]["outputs"]]
+    return kinds, content["metadata"].get("widgets", {}).get(STATE, {}).get("state")
 
 
 def test_a_view_with_a_still_goes_and_everything_else_stays():
-    found = saved({VIEW: {}, "image/png": "", "text/plain": ""}, {VIEW: {}, "text/plain": ""}, {"image/png": ""}, {})
-    assert found == [["image/png", "text/plain"], [VIEW, "text/plain"], ["image/png"], []]
+    kinds, _ = saved(
+        notebook({VIEW: {}, "image/png": "", "text/plain": ""}, {VIEW: {}, "text/plain": ""}, {"image/png": ""}, {})
+    )
+    assert kinds == [["image/png", "text/plain"], [VIEW, "text/plain"], ["image/png"], []]
 
 
-@pytest.mark.parametrize("model", [
+def test_widget_state_goes_when_no_view_uses_it():
+    content = notebook({VIEW: {"model_id": "a"}, "image/png": ""}, models={"a": model()})
+    assert saved(content) == ([["image/png"]], None)
+    assert content["metadata"] == {}
+
+
+def test_the_state_that_a_remaining_view_needs_stays_whole():
+    models = {
+        "box": model("VBoxModel", children=["IPY_MODEL_slider"], layout="IPY_MODEL_layout"),
+        "slider": model(style="IPY_MODEL_style"),
+        "layout": model("LayoutModel"),
+        "style": model("SliderStyleModel"),
+        "link": model("LinkModel", source=["IPY_MODEL_slider", "value"], target=["IPY_MODEL_hidden", "value"]),
+        "hidden": model(),
+        "more": model("LinkModel", source=["IPY_MODEL_last", "value"], target=["IPY_MODEL_hidden", "value"]),
+        "last": model(),
+        "half": model("LinkModel", source=["IPY_MODEL_slider", "value"], target=["IPY_MODEL_closed", "value"]),
+        "scrubber": model("AnyModel"),
+    }
+    kinds, state = saved(
+        notebook({VIEW: {"model_id": "box"}}, {VIEW: {"model_id": "scrubber"}, "image/png": ""}, models=models)
+    )
+    assert kinds == [[VIEW], ["image/png"]]
+    assert set(state) == {"box", "slider", "layout", "style", "link", "hidden", "more", "last"}
+
+
+def test_a_view_inside_an_output_widget_keeps_its_model():
+    outputs = [{"output_type": "display_data", "data": {VIEW: {"model_id": "inner"}}}]
+    models = {"out": model("OutputModel", outputs=outputs), "inner": model(), "other": model()}
+    assert set(saved(notebook({VIEW: {"model_id": "out"}}, models=models))[1]) == {"out", "inner"}
+
+
+@pytest.mark.parametrize("contents_model", [
     {"type": "file", "content": f'{{"{VIEW}": 1}}'}, {"type": "directory"}, {"type": "notebook"},
     {"type": "notebook", "content": None}, {"type": "notebook", "content": {}},
 ])  # fmt: skip
-def test_what_is_no_notebook_is_left_alone(model):
-    before = json.dumps(model)
-    server.keep_stills(model, path="x")
-    assert json.dumps(model) == before
+def test_what_is_no_notebook_is_left_alone(contents_model):
+    before = json.dumps(contents_model)
+    server.before_save(contents_model, path="x")
+    assert json.dumps(contents_model) == before
 
 
 def test_jupyter_finds_the_extension_where_it_was_installed():
@@ -38,8 +83,8 @@ def test_jupyter_finds_the_extension_where_it_was_installed():
     from jupyter_core.paths import jupyter_config_path
 
     places = [Path(place) / "jupyter_server_config.d" / "diffusion_lib.json" for place in jupyter_config_path()]
-    found = [json.loads(place.read_text()) for place in places if place.exists()]
-    assert {"ServerApp": {"jpserver_extensions": {"diffusion_lib.course.server": True}}} in found, (
+    settings = [json.loads(place.read_text()) for place in places if place.exists()]
+    assert {"ServerApp": {"jpserver_extensions": {"diffusion_lib.course.server": True}}} in settings, (
         f"pip install -e . with {sys.executable}"
     )
     (point,) = server._jupyter_server_extension_points()

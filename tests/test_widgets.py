@@ -14,9 +14,10 @@ from PIL import Image
 
 from diffusion_lib.course import widgets
 from diffusion_lib.course.widgets import cells
-from diffusion_lib.course.widgets.base import Scrubber, number
-from diffusion_lib.course.widgets.frames import quantise
+from diffusion_lib.course.widgets.arrays import number
+from diffusion_lib.course.widgets.base import Scrubber
 from diffusion_lib.course.widgets.gaussians import kl
+from diffusion_lib.course.widgets.pictures import quantise
 
 
 def noise(*shape, seed=0):
@@ -32,7 +33,7 @@ def steps(n=5, shape=(4, 1, 8, 8)):
 
 def unpacked(widget, name):
     """An array as the browser reads it."""
-    (part,) = [one for one in widget._parts if one["name"] == name]
+    (part,) = [part for part in widget._parts if part["name"] == name]
     raw = widget._data[part["start"] : part["start"] + part["length"]]
     values = np.frombuffer(zlib.decompress(raw) if part["zip"] else raw, dtype=part["type"]).copy()
     for i in range(part["stride"], len(values), part["stride"] or len(values)):
@@ -53,8 +54,8 @@ def test_levels_arrive_as_they_were_sent(smooth):
     x = torch.tanh(x.cumsum(0) * 0.05) if smooth else x
     widget = widgets.scrub({"x": x})
     expected = np.floor((x.double().clamp(-1, 1).numpy() + 1) * 127.5 + 0.5)
-    found = unpacked(widget, "levels 0").reshape(12, 3, 16, 16, 3)
-    assert np.array_equal(found, expected.transpose(0, 1, 3, 4, 2))
+    levels = unpacked(widget, "levels 0").reshape(12, 3, 16, 16, 3)
+    assert np.array_equal(levels, expected.transpose(0, 1, 3, 4, 2))
     part = widget._parts[0]
     assert bool(part["stride"]) is smooth  # frames that differ little are sent as differences, and are smaller
 
@@ -115,13 +116,14 @@ def test_state_is_json_without_nan():
     assert state["_values"] == [["SNR", ["∞", 1.0, "not a number", "−∞", 0.0]]]
 
 
-def test_odd_values_are_marked_and_others_stay():
+def test_broken_values_are_marked_and_others_stay():
     x = torch.zeros(2, 1, 1, 2, 2)
     x[1, 0, 0] = torch.tensor([[float("nan"), float("inf")], [-float("inf"), 1.0]])
     widget = widgets.Frames({"x": x})
-    assert unpacked(widget, "odd 0").tolist() == [0, 0, 0, 0, 1, 1, 1, 0]
+    assert unpacked(widget, "broken 0").tolist() == [0, 0, 0, 0, 1, 1, 1, 0]
     assert unpacked(widget, "levels 0").tolist()[-1] == 255
-    assert (picture(widget.still()) == (255, 0, 255)).all(-1).sum() == 3 * (130 // 2) ** 2
+    magenta = (picture(widget.still()) == (255, 0, 255)).all(-1).sum()
+    assert magenta == 3 * (232 // 2) ** 2  # of two frames, each as wide as a fifth of a still
 
 
 def test_ranges_are_stated():
@@ -228,31 +230,18 @@ def test_each_leaves_a_still_with_its_alt_text(i):
     data, metadata = widget._repr_mimebundle_()
     png = base64.b64decode(data["image/png"])
     opened = Image.open(io.BytesIO(png))
-    assert len(png) < 200_000 and opened.width <= 1000
+    assert len(png) < 100_000 and opened.width <= 1200
     assert opened.text["Description"] == data["text/plain"] == metadata["image/png"]["alt"] == repr(widget)
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id
     again, _ = every_widget()[i]._repr_mimebundle_()
     assert (again["text/plain"], again["image/png"]) == (data["text/plain"], data["image/png"])  # nothing volatile
 
 
-def test_pixels_of_a_still_are_the_tensors():
-    made = steps(n=9)
-    sheet = picture(widgets.scrub(made).still())
-    scale = 130 // 17  # two pictures of 8 and a gap of 1 across, made as wide as a column
-    cell = 17 * scale + 10
-    for column, k in ((0, 0), (2, 4), (4, 8)):
-        for p in range(4):
-            top, left = 22 + (p // 2) * 9 * scale, 10 + column * cell + (p % 2) * 9 * scale
-            shown = sheet[top : top + 8 * scale : scale, left : left + 8 * scale : scale, 0]
-            expected = np.floor((made[k].x[p, 0].double().clamp(-1, 1).numpy() + 1) * 127.5 + 0.5)
-            assert np.array_equal(shown, expected)
-
-
 def test_rows_leave_one_still_of_all():
     a, b = (widgets.Curves([0.0, 1.0], {name: [0.0, 1.0]}, width=300) for name in "ab")
     both, _ = widgets.row(ipywidgets.FloatSlider(description="scale"), a, b)._repr_mimebundle_()
     assert both["text/plain"] == f"scale 0.0 | {a!r} | {b!r}"
-    wide = [Image.open(io.BytesIO(one.still())).width for one in (a, b)]
+    wide = [Image.open(io.BytesIO(part.still())).width for part in (a, b)]
     assert Image.open(io.BytesIO(base64.b64decode(both["image/png"]))).width > sum(wide)
     down, _ = widgets.column(a, b)._repr_mimebundle_()
     assert Image.open(io.BytesIO(base64.b64decode(down["image/png"]))).width == max(wide)
@@ -264,10 +253,10 @@ def test_import_is_light():
 
     code = (
         "import sys; from diffusion_lib.course import widgets; "
-        "print([m for m in ('torch', 'matplotlib', 'sklearn', 'torchvision') if m in sys.modules])"
+        "print([m for m in ('torch', 'matplotlib', 'PIL', 'sklearn', 'torchvision') if m in sys.modules])"
     )
-    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert made.stdout.strip() == "[]"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
 
 
 # --- curves, points, Gaussians ------------------------------------------------------------------------------------
@@ -314,21 +303,20 @@ def test_density_and_field_are_evaluated_where_they_are_drawn():
 def test_kl_is_torchs():
     p = torch.distributions.Normal(noise(50).double(), noise(50, seed=1).double().exp())
     q = torch.distributions.Normal(noise(50, seed=2).double(), noise(50, seed=3).double().exp())
-    found = kl(p.mean.numpy(), p.variance.numpy(), q.mean.numpy(), q.variance.numpy())
-    assert np.allclose(found, torch.distributions.kl_divergence(p, q).numpy(), rtol=1e-12, atol=1e-12)
-    zero, one = np.zeros(1), np.ones(1)
-    assert (
-        kl(zero, zero, zero, zero) == 0 and np.isinf(kl(zero, zero, zero, one)) and np.isinf(kl(zero, one, zero, zero))
-    )
+    divergence = kl(p.mean.numpy(), p.variance.numpy(), q.mean.numpy(), q.variance.numpy())
+    assert np.allclose(divergence, torch.distributions.kl_divergence(p, q).numpy(), rtol=1e-12, atol=1e-12)
+    zeros, ones = np.zeros(1), np.ones(1)
+    assert kl(zeros, zeros, zeros, zeros) == 0
+    assert np.isinf(kl(zeros, zeros, zeros, ones)) and np.isinf(kl(zeros, ones, zeros, zeros))
 
 
 def test_gaussians_take_the_packages_own():
     from diffusion_lib.gaussians import Gaussian
 
     t = torch.linspace(0, 1, 5)
-    one = widgets.Gaussians(t, Gaussian(t, t + 1), [Gaussian(torch.tensor(0.0), torch.tensor(1.0))] * 5)
-    two = widgets.Gaussians(t, (t, t + 1), (0.0, 1.0))
-    assert np.array_equal(unpacked(one, "kl"), unpacked(two, "kl"))
+    objects = widgets.Gaussians(t, Gaussian(t, t + 1), [Gaussian(torch.tensor(0.0), torch.tensor(1.0))] * 5)
+    numbers = widgets.Gaussians(t, (t, t + 1), (0.0, 1.0))
+    assert np.array_equal(unpacked(objects, "kl"), unpacked(numbers, "kl"))
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
@@ -337,9 +325,9 @@ def test_gaussians_take_a_list_of_one_number_each(shape):
     from diffusion_lib.gaussians import Gaussian
 
     t = torch.linspace(0, 1, 5)
-    listed = [Gaussian((one * torch.ones(())).reshape(shape), torch.full(shape, 2.0)) for one in t]
-    found = unpacked(widgets.Gaussians(t, listed, (0.0, 1.0)), "kl")
-    assert np.array_equal(found, unpacked(widgets.Gaussians(t, (t, 2.0), (0.0, 1.0)), "kl"))
+    listed = [Gaussian(mean.reshape(shape), torch.full(shape, 2.0)) for mean in t]
+    divergence = unpacked(widgets.Gaussians(t, listed, (0.0, 1.0)), "kl")
+    assert np.array_equal(divergence, unpacked(widgets.Gaussians(t, (t, 2.0), (0.0, 1.0)), "kl"))
 
 
 @pytest.mark.parametrize(
@@ -414,7 +402,7 @@ def test_one_frame_is_a_sensible_still():
 
 def test_all_nan_is_shown_as_such():
     widget = widgets.Frames({"x": np.full((2, 1, 1, 4, 4), np.nan)})
-    assert (unpacked(widget, "odd 0") == 1).all()
+    assert (unpacked(widget, "broken 0") == 1).all()
     widgets.Curves(T, {"y": [np.nan] * 3}).still()
     widgets.Points(T, np.full((3, 4, 2), np.nan)).still()
 
@@ -440,13 +428,13 @@ def shell(monkeypatch):
                 hook(None)
             return function()
 
-    made = Shell()
-    monkeypatch.setattr(cells, "_shell", lambda: made)
-    return made
+    shell = Shell()
+    monkeypatch.setattr(cells, "_shell", lambda: shell)
+    return shell
 
 
 def alive():
-    return sum(isinstance(one, Scrubber) for one in ipywidgets.widgets.widget._instances.values())
+    return sum(isinstance(widget, Scrubber) for widget in ipywidgets.widgets.widget._instances.values())
 
 
 def test_running_a_cell_again_closes_its_widgets(shell):
@@ -460,7 +448,7 @@ def test_running_a_cell_again_closes_its_widgets(shell):
     for _ in range(5):
         last = shell.run("a", cell)
     assert alive() == before
-    assert first.comm is None and first._data == b"" and first._strip is None
+    assert first.comm is None and first._data == b"" and first._drawn is None
     assert last.comm is not None
 
 

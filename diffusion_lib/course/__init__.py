@@ -7,7 +7,7 @@ It stands on the mathematics, and the mathematics never imports it. Its parts ar
 
 from importlib import import_module
 
-__all__ = ["check", "exercises", "export", "figures", "hint", "server", "widgets"]
+__all__ = ["check", "exercises", "figures", "hint", "pages", "server", "tokens", "widgets"]
 
 
 def __getattr__(name: str):

@@ -13,7 +13,14 @@ from .network import NETWORKS, check_shape, zero
 class MLP(LabelNetwork):
     """A network for points x (B, dim): residual layers of `width`, each told the time. Notebook 04."""
 
-    def __init__(self, dim: int = 2, *, width: int = 128, depth: int = 3, classes: int = 0):
+    def __init__(
+        self,
+        dim: int = 2,
+        *,
+        width: int = 128,  # features of a layer
+        depth: int = 3,  # layers
+        classes: int = 0,
+    ):
         super().__init__()
         self.config = {"kind": "MLP", "dim": dim, "width": width, "depth": depth, "classes": classes}
         self.dim = dim

@@ -87,13 +87,13 @@ class UNet(LabelNetwork):
         channels: int = 1,
         size: int = 8,
         *,
-        width: int = 32,
-        multipliers: tuple[int, ...] = (1, 2, 2),
-        blocks: int = 1,
-        attention: tuple[int, ...] = (1,),
-        heads: int = 4,
+        width: int = 32,  # channels of the first level
+        multipliers: tuple[int, ...] = (1, 2, 2),  # channels of each level, in widths
+        blocks: int = 1,  # blocks a level
+        attention: tuple[int, ...] = (1,),  # levels that attend
+        heads: int = 4,  # heads of the attention
         classes: int = 0,
-        patch: int = 1,
+        patch: int = 1,  # fold squares of so many pixels into channels: faster, coarser
     ):
         super().__init__()
         self.config = {

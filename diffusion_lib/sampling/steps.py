@@ -60,7 +60,7 @@ def ddim(
     t: float,
     s: float,
     *,
-    eta: float = 0.0,
+    eta: float = 0.0,  # how much of the noise is drawn afresh, 0 to 1
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Noise x̂_0 again to level s, with the noise ε̂ just estimated. ``eta`` = 1 is ancestral, 0 draws none. Notebook 06.
@@ -105,7 +105,7 @@ def heun(
     t: float,
     s: float,
     *,
-    churn: float = 0.0,
+    churn: float = 0.0,  # how much noise is added before each step
     gauge: Callable[[Tensor, Tensor], Tensor] = torch.add,
     generator: torch.Generator | None = None,
 ) -> Tensor:

@@ -1,6 +1,6 @@
 """Digits from nothing: how good after 15 s and after 60 s? Run by hand: ``python tests/benchmarks/training.py``.
 
-Trains the recipe of notebook 00 three times, with different seeds. Prints medians of the time, of the share of samples that
+Trains the model of notebook 00 three times, with different seeds. Prints medians of the time, of the share of samples that
 a classifier gives their label, and of the Fréchet distance over its real-against-real floor at the same sample sizes.
 ``--clock cpu`` counts the time of the processor, for a machine that is busy with something else.
 """
@@ -17,7 +17,7 @@ from diffusion_lib.denoisers import Denoiser
 from diffusion_lib.networks import UNet
 from diffusion_lib.sampling import sample
 from diffusion_lib.schedules import Cosine
-from diffusion_lib.training import train
+from diffusion_lib.training import TrainingConfig, train
 
 
 def main():
@@ -37,15 +37,16 @@ def main():
 
     def look(denoiser):
         x = sample(denoiser, (1, 8, 8), len(test), cond=test.labels, steps=20, batch=512).clamp(-1, 1)
-        found = evaluation.frechet(x, data.x, classifier)
-        return evaluation.accuracy(x, test.labels, classifier).value, found / floor
+        distance = evaluation.frechet(x, data.x, classifier)
+        return evaluation.accuracy(x, test.labels, classifier).value, distance / floor
 
     table = []
     for seed in range(options.runs):
         torch.manual_seed(seed)
         denoiser = Denoiser(UNet(1, 8, width=32, multipliers=(1, 2), classes=10), Cosine(), "v")
         start, early, looking = clock(), None, 0.0
-        for p in train(denoiser, data, steps=options.steps, lr=options.lr, warmup=50, seed=seed, progress=False):
+        config = TrainingConfig(steps=options.steps, lr=options.lr, warmup=50, seed=seed)
+        for p in train(denoiser, data, config, progress=False):
             if early is None and clock() - start > options.early:
                 before = clock()
                 early = (p.step, *look(p.denoiser))

@@ -152,11 +152,11 @@ def draw(browser: object, lab: Lab) -> None:
     ]
     page.goto(lab.write("draw.ipynb", *cells))
     run_all(page, len(cells))
-    found = {}
+    draws = {}
     for number, name in enumerate(("100 frames of 8 pictures 32x32x3", "x_t computed in the browser", "1000 frames")):
         print(f"draw: {name}")
-        found[name] = press_and_spy(page, slider(page, number), 90)
-        tell(found[name])
+        draws[name] = press_and_spy(page, slider(page, number), 90)
+        tell(draws[name])
     print("draw: interact with matplotlib, the same pictures")
     page.evaluate("""() => {
       spy.pictures = [];
@@ -173,7 +173,7 @@ def draw(browser: object, lab: Lab) -> None:
         page.wait_for_function(f"spy.pictures.length > {k}")
         page.wait_for_timeout(300)
     slow = median(page.evaluate("spy.pictures"))
-    fast = median([d["after"] for d in found["100 frames of 8 pictures 32x32x3"]])
+    fast = median([d["after"] for d in draws["100 frames of 8 pictures 32x32x3"]])
     row("key to drawn, median", f"{slow:.0f} ms")
     row("times slower than the scrubber", f"{slow / fast:.0f}", "10")
     page.context.close()
@@ -260,13 +260,13 @@ def export(browser: object, folder: Path) -> None:
     """A page without kernel and network."""
     import nbformat
 
-    from diffusion_lib.course.export import export as write
+    from diffusion_lib.course.pages import export as write
 
     print("export: a page with 100 frames of 8 pictures, opened as a file, offline")
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(SETUP), nbformat.v4.new_code_cell("widgets.scrub({'x_t': frames})")]
     nbformat.write(notebook, folder / "page.ipynb")
-    page_file, _ = write(folder / "out", [folder / "page.ipynb"], say=lambda line: None)
+    page_file, _ = write(folder / "out", [folder / "page.ipynb"], progress=False)
     row("size of the page", f"{page_file.stat().st_size / 1e6:.1f} MB", "12 MB")
     page = new_page(browser, offline=True)
     page.goto(page_file.as_uri())

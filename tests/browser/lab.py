@@ -29,8 +29,8 @@ FLAGS = [
 def chromium() -> str | None:
     """Where Chromium is: on the path, or as Playwright installed it."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
+        if path := shutil.which(name):
+            return path
     with contextlib.suppress(ImportError):
         from playwright.sync_api import sync_playwright
 
@@ -167,12 +167,12 @@ def watch(page: object) -> None:
 
 def canvas(page: object, number: int = 0) -> np.ndarray:
     """The pixels of a canvas, (H, W, 4) uint8, read back from it."""
-    found = (
+    height, width, values = (
         page.locator(".dl-widget canvas")
         .nth(number)
         .evaluate("c => [c.height, c.width, Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)]")
     )
-    return np.array(found[2], dtype=np.uint8).reshape(found[0], found[1], 4)
+    return np.array(values, dtype=np.uint8).reshape(height, width, 4)
 
 
 def grid(frame: np.ndarray, columns: int, gap: int, low: float = -1.0, high: float = 1.0) -> np.ndarray:

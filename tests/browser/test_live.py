@@ -4,8 +4,12 @@ import time
 
 import numpy as np
 import pytest
+from diffusion_lib.course.export import STATE, page_of
+from ipywidgets.embed import dependency_state
 from lab import canvas, grid, run_all, watch
 from scenes import ALL, scene
+
+from diffusion_lib.course import widgets
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +172,13 @@ def test_drag_wheel_and_buttons(notebook):
     assert now(notebook) == 15
 
 
+def test_the_slider_has_the_whole_row(notebook):
+    for widget in notebook.locator(".dl-widget").all():
+        whole, track = widget.bounding_box(), widget.locator(".dl-slider").bounding_box()
+        assert track["width"] >= 300 and track["width"] > whole["width"] - 20
+        assert widget.locator(".dl-buttons").bounding_box()["y"] >= track["y"] + track["height"] - 1
+
+
 def test_the_cursor_of_curves_is_dragged(notebook):
     plot = notebook.locator("svg.dl-plot").first.bounding_box()
     notebook.mouse.move(plot["x"] + 100, plot["y"] + 60)
@@ -269,7 +280,7 @@ def test_update_from_a_control(run, made):
 def test_update_to_more_frames_than_before(run):
     """While the new arrays are unpacked, the old ones are not asked for a frame that they do not have."""
     make = (
-        "import numpy as np\nfrom diffusion_lib import widgets\n"
+        "import numpy as np\nfrom diffusion_lib.course import widgets\n"
         "def lines(n):\n    return np.linspace(0, 1, n), {'y': np.random.default_rng(0).normal(size=n)}\n"
         "curves = widgets.Curves(*lines(11))\ncurves.t = 1.0"
     )
@@ -316,10 +327,10 @@ def test_dark_theme_keeps_contrast(run, page):
       document.querySelector('.dl-widget').append(probe);
       const rgb = text => { probe.style.color = text; return getComputedStyle(probe).color.match(/[\\d.]+/g).map(Number); };
       const page = light(rgb('var(--dl-page)'));
-      const found = [0, 1, 2, 3, 4, 5].map(i => light(rgb(`var(--dl-${i})`))).concat(light(rgb('var(--dl-text)')))
+      const contrasts = [0, 1, 2, 3, 4, 5].map(i => light(rgb(`var(--dl-${i})`))).concat(light(rgb('var(--dl-text)')))
         .map(v => (Math.max(v, page) + .05) / (Math.min(v, page) + .05));
       probe.remove();
-      return found;
+      return contrasts;
     }"""
     assert min(page.evaluate(script)) >= 3
     before = canvas(page, 0)
@@ -347,3 +358,161 @@ def test_reduced_motion(browser, lab):
     assert page.get_by_label("Loop").get_attribute("aria-pressed") == "false"
     context.close()
     lab.stop_kernels()
+
+
+def scrolled(page):
+    """How far the notebook is scrolled down."""
+    return page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop")
+
+
+def test_the_wheel_scrolls_the_page_without_focus_and_at_either_end(browser, lab):
+    """A slider that comes under the pointer while one scrolls traps nothing; with focus, the wheel moves time."""
+    context = browser.new_context(viewport={"width": 1300, "height": 600})
+    page = context.new_page()
+    watch(page)
+    page.goto(lab.write("wheel.ipynb", ALL, "frames", "noising", "curves", "gaussians"))
+    run_all(page, 5)
+    page.wait_for_function("document.querySelectorAll('.dl-slider[aria-valuetext]').length === 4")
+    handle = slider(page, 1)
+
+    def wheel(amount, over):
+        box = over.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.wheel(0, amount)
+        page.wait_for_timeout(300)
+
+    def centre():
+        handle.evaluate("node => node.scrollIntoView({block: 'center'})")
+        page.wait_for_timeout(200)
+        return scrolled(page)
+
+    page.evaluate("document.activeElement.blur()")
+    for over in (handle, page.locator(".dl-stage").nth(1)):
+        before, place = centre(), now(page, 1)
+        wheel(60, over)
+        assert now(page, 1) == place and scrolled(page) > before + 20
+    press(page, "Home", 1)
+    before = centre()
+    wheel(60, handle)
+    wheel(60, handle)
+    assert now(page, 1) == 2 and scrolled(page) == before
+    wheel(-60, handle)
+    assert now(page, 1) == 1 and scrolled(page) == before
+    press(page, "Home", 1)
+    before = centre()
+    wheel(-60, handle)
+    assert now(page, 1) == 0 and scrolled(page) < before - 20
+    press(page, "End", 1)
+    before = centre()
+    wheel(60, handle)
+    assert now(page, 1) == 100 and scrolled(page) > before + 20
+    assert page.errors == []
+    context.close()
+    lab.stop_kernels()
+
+
+def exported(widget, tmp_path):
+    """An exported page with a widget on it, as a file."""
+    import nbformat
+
+    data, metadata = widget._repr_mimebundle_()
+    notebook = nbformat.v4.new_notebook()
+    output = nbformat.v4.new_output("display_data", data, metadata=metadata)
+    notebook.cells = [nbformat.v4.new_code_cell("widget", outputs=[output])]
+    notebook.metadata["widgets"] = {STATE: {"state": dependency_state([widget], drop_defaults=False)}}
+    path = tmp_path / "page.html"
+    path.write_text(page_of(notebook, "page"))
+    return path.as_uri()
+
+
+def everything(made):
+    """All widgets in rows and columns, each row too wide for a phone."""
+    wide = widgets.Frames({"a": made["x"], "b": made["x"]}, columns=4, size=600)
+    rows = [
+        [wide],
+        [made["frames"], made["noising"]],
+        [made["curves"], made["points"]],
+        [made["bars"], made["gaussians"]],
+    ]
+    return widgets.column(*(widgets.row(*parts) for parts in rows))
+
+
+@pytest.mark.parametrize("width", [375, 820, 1300])
+def test_nothing_is_wider_than_its_container(browser, made, tmp_path, width):
+    """On a phone too: a widget shrinks to the page, pictures keep their shape, and the slider has the screen's width."""
+    context = browser.new_context(viewport={"width": width, "height": 4000}, offline=True)
+    page = context.new_page()
+    watch(page)
+    page.goto(exported(everything(made), tmp_path))
+    page.wait_for_function("document.querySelectorAll('.dl-slider[aria-valuetext]').length === 7")
+    place = page.locator("[data-diffusion-widget]").bounding_box()
+    assert place["width"] <= width
+    for widget in page.locator(".dl-widget").all():
+        box = widget.bounding_box()
+        assert box["x"] >= place["x"] - 1 and box["x"] + box["width"] <= place["x"] + place["width"] + 1
+        room = min(300, place["width"] - 20)
+        assert widget.locator(".dl-slider").bounding_box()["width"] >= room
+        for part in widget.locator("canvas, svg.dl-plot, .dl-buttons > *").all():
+            inner = part.bounding_box()
+            assert inner["x"] + inner["width"] <= box["x"] + box["width"] + 1
+    for node in page.locator("canvas").all():
+        shape = node.evaluate("c => [c.width / c.height, c.clientWidth / c.clientHeight]")
+        assert shape[0] == pytest.approx(shape[1], rel=0.02)  # whole pixels of 150 at least
+    assert page.errors == []
+    context.close()
+
+
+CONTRAST = """() => {
+  const channels = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = (rgb) => rgb.slice(0, 3).map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const behind = (node, grey = false) => {  // the luminance of the background; or its mean channel, for what is translucent
+    for (; node; node = node.parentElement) {
+      const colour = channels(getComputedStyle(node).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return grey ? (colour[0] + colour[1] + colour[2]) / 3 : light(colour);
+    }
+    return grey ? 255 : 1;
+  };
+  const lowest = {};
+  for (const node of document.querySelectorAll('.dl-widget *')) {
+    const text = [...node.childNodes].some(child => child.nodeType === 3 && child.data.trim());
+    if (!text || node.closest('option')) continue;
+    const style = getComputedStyle(node), page = behind(node);
+    const [r, g, b, alpha = 1] = channels(node instanceof SVGElement ? style.fill : style.color);
+    const ink = light([r, g, b].map(v => alpha * v + (1 - alpha) * behind(node, true)));
+    const contrast = (Math.max(ink, page) + .05) / (Math.min(ink, page) + .05), name = node.getAttribute('class') || node.tagName;
+    lowest[name] = Math.min(lowest[name] || 21, contrast);
+  }
+  return [lowest, behind(document.querySelector('.dl-widget'))];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_exported_widgets_are_legible_in_either_scheme(browser, made, tmp_path, scheme):
+    context = browser.new_context(viewport={"width": 1300, "height": 4000}, offline=True, color_scheme=scheme)
+    page = context.new_page()
+    watch(page)
+    page.goto(exported(everything(made), tmp_path))
+    page.wait_for_function("document.querySelectorAll('.dl-slider[aria-valuetext]').length === 7")
+    lowest, background = page.evaluate(CONTRAST)
+    assert len(lowest) > 5 and min(lowest.values()) >= 4.5, lowest
+    assert background > 0.5 if scheme == "light" else background < 0.1
+    before = canvas(page, 5)
+    page.emulate_media(color_scheme="dark" if scheme == "light" else "light")
+    page.wait_for_timeout(200)
+    assert not np.array_equal(before, canvas(page, 5))  # the cloud of points is drawn in the other scheme's colours
+    assert page.errors == []
+    context.close()
+
+
+def test_text_is_legible_in_jupyterlabs_dark_theme(run, page):
+    run("legible.ipynb", ALL, "widgets.row(frames, curves)", "widgets.row(points, gaussians)")
+    page.wait_for_function("document.querySelectorAll('.dl-slider[aria-valuetext]').length === 4")
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        page.get_by_text("Settings", exact=True).click()
+        page.get_by_text("Theme", exact=True).hover()
+        page.get_by_text(theme, exact=True).click()
+        page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str('Light' in theme).lower()}'")
+        page.wait_for_timeout(500)
+        lowest, _ = page.evaluate(CONTRAST)
+        assert len(lowest) > 5 and min(lowest.values()) >= 4.5, (theme, lowest)

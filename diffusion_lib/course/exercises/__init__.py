@@ -1,10 +1,10 @@
-"""Exercises that explain: `check("2.1", jump_to)` says in one line what is right or which mistake it is.
+"""Exercises that explain: `check("2.1", jump_to)` says in one sentence what is right or which mistake it is.
 
 In a notebook::
 
     from diffusion_lib.course import check, hint
 
-    check("2.1", jump_to)   # runs jump_to on random inputs against the exact answer, prints one line
+    check("2.1", jump_to)   # runs jump_to on random inputs against the exact answer, shows one sentence
     hint("2.1")             # a first hint; call it again for the next, three in all
 
 For teachers: while nbgrader executes a notebook (it sets the environment variable `NBGRADER_EXECUTION`), a check
@@ -13,11 +13,12 @@ that is not right raises `AssertionError` with the same sentence, so the cell fa
 out.ipynb` makes an nbgrader assignment of a notebook: solutions removed, each stub an autograded answer, each check a
 locked test cell of one point.
 
-For authors: an exercise is data (`Exercise` in `engine.py`), one file a notebook (`nb02.py` holds 2.1, 2.2, …).
-In the notebook, the stub's code cell is tagged `exercise` and ends with its `check`; the next code cell is tagged
-`solution`, is collapsed, and only defines the same function. Both carry `{"exercise": "2.1"}` in their metadata.
+For authors: an exercise is data (`exercise.Exercise`), one definition in its notebook's file (`nb02.py` holds 2.1,
+2.2, …). In the notebook, the stub's code cell is tagged `exercise` and ends with its `check`; the next code cell is
+tagged `solution`, is collapsed, and only defines the same function. Both carry `{"exercise": "2.1"}` in their metadata.
+The stub's cell also carries what `assignment.graded("2.1")` gives, so that nbgrader's Validate button sees its verdict.
 """
 
-from .engine import check, hint
+from .learner import check, hint
 
 __all__ = ["check", "hint"]

@@ -16,10 +16,10 @@ def main() -> None:
     parser.add_argument("notebook", type=Path, help="a notebook of the course")
     parser.add_argument("assignment", type=Path, help="where to write it: source/ASSIGNMENT/ of an nbgrader course")
     arguments = parser.parse_args()
-    made = assignment(json.loads(arguments.notebook.read_text(encoding="utf-8")))
+    notebook = assignment(json.loads(arguments.notebook.read_text(encoding="utf-8")))
     arguments.assignment.parent.mkdir(parents=True, exist_ok=True)
-    arguments.assignment.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    checks = sum("check-" in cell.get("id", "") for cell in made["cells"])
+    arguments.assignment.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    checks = sum("check-" in cell.get("id", "") for cell in notebook["cells"])
     print(f"{arguments.assignment}: {checks} exercises of one point each")
 
 

@@ -68,11 +68,23 @@ def _is_docstring(part: ast.stmt) -> bool:
     return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)
 
 
+def graded(id: str) -> dict[str, Any]:
+    """The `nbgrader` metadata of an exercise's cell in the course's own notebooks: graded, but open to be edited.
+
+    nbgrader's Validate button looks at graded cells only: without it, Validate would find nothing amiss in a notebook
+    in which nothing has been attempted.
+    """
+    return _grading(f"exercise-{id.replace('.', '-')}", grade=True, points=1)
+
+
+def _grading(grade_id: str, *, grade: bool = False, locked: bool = False, solution: bool = False, points: int) -> dict:
+    metadata = {"grade": grade, "grade_id": grade_id, "locked": locked, "schema_version": 3,
+                "solution": solution, "task": False}  # fmt: skip
+    return metadata | ({"points": points} if grade else {})
+
+
 def _cell(grade_id: str, source: str, *, solution: bool, points: int = 0) -> dict:
-    grading = {"grade": not solution, "grade_id": grade_id, "locked": not solution, "schema_version": 3,
-               "solution": solution, "task": False}  # fmt: skip
-    if points:
-        grading["points"] = points
+    grading = _grading(grade_id, grade=not solution, locked=not solution, solution=solution, points=points)
     return {
         "cell_type": "code",
         "id": grade_id,

@@ -2,7 +2,7 @@
 
 import torch
 
-from .engine import Exercise, Mistake, Property
+from .exercise import Exercise, Mistake, Property
 
 
 def to_model_range(pixels):
@@ -13,7 +13,7 @@ def _pixels(generator):
     return (torch.randint(0, 256, (3, 1, 4, 4), generator=generator).float(),)
 
 
-_RANGE = Exercise(
+RANGE = Exercise(
     id="0.1",
     title="Pixels to the model's range",
     reference=to_model_range,
@@ -81,7 +81,7 @@ def _noisy_inputs(generator):
     )
 
 
-_NOISY = Exercise(
+NOISY = Exercise(
     id="0.2",
     title="A noisy picture",
     reference=noisy,
@@ -116,7 +116,7 @@ def picture_back(x_t, noise, alpha, sigma):
     return (x_t - sigma * noise) / alpha
 
 
-_BACK = Exercise(
+BACK = Exercise(
     id="0.3",
     title="The picture back",
     reference=picture_back,
@@ -143,5 +143,3 @@ _BACK = Exercise(
         "Then divide by what multiplies x_0.",
     ),
 )
-
-EXERCISES = (_RANGE, _NOISY, _BACK)

@@ -8,7 +8,7 @@ import math
 
 import torch
 
-from .engine import Exercise, Mistake, Property
+from .exercise import Exercise, Mistake, Property
 from .inputs import random_alpha_bar
 
 _ONE = torch.ones(1, dtype=torch.float64)
@@ -26,7 +26,7 @@ def _random_betas(generator):
     return (1 - alpha_bar[1:] / alpha_bar[:-1],)
 
 
-_ALPHA_BAR = Exercise(
+ALPHA_BAR = Exercise(
     id="1.1",
     title="alpha_bar from the betas",
     reference=alpha_bar_from,
@@ -112,7 +112,7 @@ def log_snr(alpha_bar):
     return (alpha_bar / (1 - alpha_bar)).log()
 
 
-_LOG_SNR = Exercise(
+LOG_SNR = Exercise(
     id="1.2",
     title="The clock: log-SNR from alpha_bar",
     reference=log_snr,
@@ -181,7 +181,7 @@ def betas_from(alpha_bar):
     return 1 - alpha_bar[1:] / alpha_bar[:-1]
 
 
-_BETAS = Exercise(
+BETAS = Exercise(
     id="1.3",
     title="The betas back from alpha_bar",
     reference=betas_from,
@@ -277,7 +277,7 @@ def _alpha_bar_at(answer, share):
     return float(torch.cumprod(1 - answer, 0)[max(round(share * len(answer)), 1) - 1])
 
 
-_SCHEDULE = Exercise(
+SCHEDULE = Exercise(
     id="1.4",
     title="A schedule that ends in noise, for any T",
     reference=betas_for,
@@ -346,6 +346,3 @@ _SCHEDULE = Exercise(
         "The cosine curve, cos²(t π / 2), will do. Its last beta is 1, though: clamp the betas at 0.999.",
     ),
 )
-
-
-EXERCISES = (_ALPHA_BAR, _LOG_SNR, _BETAS, _SCHEDULE)

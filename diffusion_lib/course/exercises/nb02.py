@@ -6,7 +6,7 @@ q(x_{i-1} | x_i, x_0) is their equations 6 and 7.
 
 import torch
 
-from .engine import Exercise, Mistake, Property
+from .exercise import Exercise, Mistake, Property
 from .inputs import pictures, random_alpha_bar, some_step
 
 _ONE = torch.ones(1, dtype=torch.float64)
@@ -24,7 +24,7 @@ def _jump_inputs(generator):
     return x0, some_step(generator, alpha_bar), torch.randn(x0.shape, generator=generator), alpha_bar
 
 
-_JUMP = Exercise(
+JUMP = Exercise(
     id="2.1",
     title="The jump from x_0 to x_i",
     reference=jump_to,
@@ -99,13 +99,13 @@ _JUMP = Exercise(
 
 
 def jump_batch(x0, i, noise, alpha_bar):
-    kept = alpha_bar[i].to(x0.dtype).reshape(-1, *[1] * (x0.ndim - 1))
-    return kept.sqrt() * x0 + (1 - kept).sqrt() * noise
+    signal = alpha_bar[i].to(x0.dtype).reshape(-1, *[1] * (x0.ndim - 1))
+    return signal.sqrt() * x0 + (1 - signal).sqrt() * noise
 
 
 def _along_last(x0, i, noise, alpha_bar):
-    kept = alpha_bar[i]
-    return kept.sqrt() * x0 + (1 - kept).sqrt() * noise
+    signal = alpha_bar[i]
+    return signal.sqrt() * x0 + (1 - signal).sqrt() * noise
 
 
 def _all_like(index):
@@ -118,7 +118,7 @@ def _batch_inputs(generator):
     return x0, i, torch.randn(x0.shape, generator=generator), alpha_bar
 
 
-_BATCH = Exercise(
+BATCH = Exercise(
     id="2.2",
     title="A batch in which every picture has its own timestep",
     reference=jump_batch,
@@ -181,7 +181,7 @@ def _further_inputs(generator):
     return x_s, s, t, torch.randn(x_s.shape, generator=generator), alpha_bar
 
 
-_FURTHER = Exercise(
+FURTHER = Exercise(
     id="2.3",
     title="From a noisy picture to a noisier one",
     reference=noise_further,
@@ -267,7 +267,7 @@ def _posterior_inputs(generator):
     return jump_to(x0, i, torch.randn(x0.shape, generator=generator), alpha_bar).float(), x0, i, alpha_bar
 
 
-_POSTERIOR = Exercise(
+POSTERIOR = Exercise(
     id="2.4",
     title="The posterior q(x_{i-1} | x_i, x_0)",
     reference=posterior,
@@ -352,6 +352,3 @@ _POSTERIOR = Exercise(
         "nothing is divided by 0.",
     ),
 )
-
-
-EXERCISES = (_JUMP, _BATCH, _FURTHER, _POSTERIOR)

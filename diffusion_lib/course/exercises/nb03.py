@@ -8,7 +8,7 @@ import math
 
 import torch
 
-from .engine import Exercise, Mistake, Property
+from .exercise import Exercise, Mistake, Property
 from .inputs import pictures, random_alpha_bar, some_step
 
 # ---------------------------------------------------------------- 3.1
@@ -25,7 +25,7 @@ def _two_gaussians(generator):
     return torch.randn(4, 3, generator=generator), var(), torch.randn(4, 3, generator=generator), var()
 
 
-_KL = Exercise(
+KL = Exercise(
     id="3.1",
     title="KL of two Gaussians",
     reference=kl,
@@ -119,7 +119,7 @@ def _nats_of_pictures(generator):
     return 20 + 100 * torch.rand(batch, generator=generator), pictures(generator, batch, shape)
 
 
-_BITS = Exercise(
+BITS = Exercise(
     id="3.2",
     title="Nats to bits per dimension",
     reference=bits_per_dim,
@@ -191,7 +191,7 @@ def _step_of_table(generator):
     return some_step(generator, alpha_bar, least=2), alpha_bar
 
 
-_X0_WEIGHT = Exercise(
+X0_WEIGHT = Exercise(
     id="3.3",
     title="The weight of a timestep, for an error in x_0",
     reference=x0_weight,
@@ -274,7 +274,7 @@ def eps_weight(i, alpha_bar):
     return x0_weight(i, alpha_bar) / _snr(alpha_bar, i)
 
 
-_EPS_WEIGHT = Exercise(
+EPS_WEIGHT = Exercise(
     id="3.4",
     title="The weight of a timestep, for an error in eps",
     reference=eps_weight,
@@ -336,6 +336,3 @@ _EPS_WEIGHT = Exercise(
         "The weight of 3.3, divided by SNR(i).",
     ),
 )
-
-
-EXERCISES = (_KL, _BITS, _X0_WEIGHT, _EPS_WEIGHT)

@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from .engine import Exercise, Mistake, Property
+from .exercise import Exercise, Mistake, Property
 from .inputs import pictures
 
 # ---------------------------------------------------------------- 4.1
@@ -29,7 +29,7 @@ def _eps_inputs(generator):
     return alpha * x0 + sigma * eps, eps, alpha, sigma
 
 
-_FROM_EPS = Exercise(
+FROM_EPS = Exercise(
     id="4.1",
     title="x_0 from eps",
     reference=x0_from_eps,
@@ -95,7 +95,7 @@ def _v_inputs(generator):
     return alpha * x0 + sigma * eps, alpha * eps - sigma * x0, alpha, sigma
 
 
-_FROM_V = Exercise(
+FROM_V = Exercise(
     id="4.2",
     title="x_0 and eps from v",
     reference=from_v,
@@ -178,7 +178,7 @@ def _embed_inputs(generator):
     return torch.rand(batch, generator=generator), 2 * half
 
 
-_EMBED = Exercise(
+EMBED = Exercise(
     id="4.3",
     title="The time embedding",
     reference=embed,
@@ -281,7 +281,7 @@ def _weighted(x, data):
     return (weights @ data.flatten(1)).reshape(x.shape)
 
 
-_BEST_AT_ONE = Exercise(
+BEST_AT_ONE = Exercise(
     id="4.4",
     title="The best answer at t = 1",
     reference=best_at_one,
@@ -374,7 +374,7 @@ def _any_inputs(generator):
     return torch.randn(6, 4, generator=generator), data, math.sqrt(1 - sigma**2), sigma
 
 
-_BEST = Exercise(
+BEST = Exercise(
     id="4.5",
     title="The best answer at any t",
     reference=best_answer,
@@ -436,6 +436,3 @@ _BEST = Exercise(
         "x_t[:, None] - alpha * data has shape (B, N, D): square, sum over D, softmax over N, then weights @ data.",
     ),
 )
-
-
-EXERCISES = (_FROM_EPS, _FROM_V, _EMBED, _BEST_AT_ONE, _BEST)

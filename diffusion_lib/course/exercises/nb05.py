@@ -7,7 +7,7 @@ min(decay, (1 + n) / (10 + n)); the step is algorithm 1 of Ho, Jain and Abbeel 2
 import torch
 from torch import nn
 
-from .engine import Exercise, Mistake, Property
+from .exercise import Exercise, Mistake, Property
 
 # ---------------------------------------------------------------- 5.1
 
@@ -23,7 +23,7 @@ def _losses(generator):
     return 0.1 + torch.rand(batches, generator=generator), sizes
 
 
-_EPOCH = Exercise(
+EPOCH = Exercise(
     id="5.1",
     title="The loss of an epoch",
     reference=epoch_loss,
@@ -86,7 +86,7 @@ def stratified_times(u):
     return (torch.arange(len(u)) + u) / len(u)
 
 
-_STRATIFIED = Exercise(
+STRATIFIED = Exercise(
     id="5.2",
     title="Stratified times",
     reference=stratified_times,
@@ -152,14 +152,14 @@ _STRATIFIED = Exercise(
 
 
 def ema_update(average, weights, updates, decay):
-    kept = min(decay, (1 + updates) / (10 + updates))
-    return kept * average + (1 - kept) * weights
+    share = min(decay, (1 + updates) / (10 + updates))
+    return share * average + (1 - share) * weights
 
 
 def _ema_with(keep):
     def answer(average, weights, updates, decay):
-        kept = keep(updates, decay)
-        return kept * average + (1 - kept) * weights
+        share = keep(updates, decay)
+        return share * average + (1 - share) * weights
 
     return answer
 
@@ -170,7 +170,7 @@ def _ema_inputs(generator):
     return torch.randn(5, 3, generator=generator), torch.randn(5, 3, generator=generator), updates, decay
 
 
-_EMA = Exercise(
+EMA = Exercise(
     id="5.3",
     title="The EMA update",
     reference=ema_update,
@@ -310,7 +310,7 @@ def _weights_after(arguments, loss):
     return loss, torch.cat([parameter.detach().flatten() for parameter in arguments[0].parameters()])
 
 
-_STEP = Exercise(
+STEP = Exercise(
     id="5.4",
     title="One training step",
     reference=training_step,
@@ -400,6 +400,3 @@ _STEP = Exercise(
         "optimizer.zero_grad(); loss = …mean(); loss.backward(); optimizer.step(); return loss.",
     ),
 )
-
-
-EXERCISES = (_EPOCH, _STRATIFIED, _EMA, _STEP)

@@ -8,7 +8,7 @@ import math
 
 import torch
 
-from .engine import Exercise, Mistake, Property
+from .exercise import Exercise, Mistake, Property
 from .inputs import pictures, random_alpha_bar, some_step
 from .nb02 import jump_to, posterior
 
@@ -39,7 +39,7 @@ def _ancestral_inputs(generator):
     return x_i, guess, i, torch.randn(x0.shape, generator=generator), alpha_bar
 
 
-_ANCESTRAL = Exercise(
+ANCESTRAL = Exercise(
     id="6.1",
     title="The ancestral step",
     reference=ancestral_step,
@@ -129,7 +129,7 @@ def _ddim_inputs(generator):
     return x_t, pictures(generator, 3, (1, 4, 4)), high.cos(), (high + 0.05).sin(), low.cos(), low.sin()
 
 
-_DDIM = Exercise(
+DDIM = Exercise(
     id="6.2",
     title="The DDIM step",
     reference=ddim_step,
@@ -243,7 +243,7 @@ def _eta_inputs(generator):
     return x_t, guess, s, t, eta, torch.randn(x0.shape, generator=generator), alpha_bar
 
 
-_ETA = Exercise(
+ETA = Exercise(
     id="6.3",
     title="DDIM with eta",
     reference=ddim_eta,
@@ -344,7 +344,7 @@ def _lerp(a, b, w):
     return (1 - w) * a + w * b
 
 
-_SLERP = Exercise(
+SLERP = Exercise(
     id="6.4",
     title="Slerp",
     reference=slerp,
@@ -415,6 +415,3 @@ _SLERP = Exercise(
         "sin((1 - w) angle) goes with a, sin(w angle) with b; both are divided by sin(angle).",
     ),
 )
-
-
-EXERCISES = (_ANCESTRAL, _DDIM, _ETA, _SLERP)

@@ -17,9 +17,11 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
+
+from .display import clean
 
 PRINT_LIMIT = 2000  # characters of a function's own printing that are kept
 
@@ -30,12 +32,16 @@ class TimeUp(BaseException):
 
 @dataclass
 class Failure:
-    """An exception out of the learner's code: its name, its message, and the line of theirs it came from."""
+    """An exception out of the learner's code: its name, its message, and the line of theirs it came from.
+
+    `in_result` says that it came up when what the function returned was read, not in the function itself.
+    """
 
     name: str
-    message: str
-    line: int | None
-    source: str
+    message: str = ""
+    line: int | None = None
+    source: str = ""
+    in_result: bool = False
 
 
 @dataclass
@@ -45,52 +51,85 @@ class Outcome:
     results: list = field(default_factory=list)
     failure: Failure | None = None
     timed_out: bool = False
+    interrupted: bool = False
     left_running: bool = False
     printed: str = ""
     drew_random_numbers: bool = False
 
 
 def run_calls(function: Callable, calls: Iterable[Callable[[], tuple]], collect: Callable, seconds: float) -> Outcome:
-    """Call `function(*arguments())` for each of `calls`, keep `collect(arguments, result)`, stop after `seconds`."""
+    """Call `function(*arguments())` for each of `calls`, keep `collect(arguments, result)`, stop after `seconds`.
+
+    Nothing is raised, also not when the learner interrupts the kernel: the `Outcome` says so.
+    """
     outcome = Outcome()
+    finished = threading.Event()  # not `join`: an interrupted one takes the thread for dead (Python 3.11 and 3.12)
 
     def work() -> None:
         try:
-            for arguments_of in calls:
-                arguments = arguments_of()
-                before = torch.get_rng_state()
-                try:
-                    result = function(*arguments)
-                except (TimeUp, KeyboardInterrupt):
-                    raise
-                except BaseException as error:  # SystemExit too: nothing a learner raises may leave the check
-                    outcome.failure = _describe(error)
-                    return
-                outcome.drew_random_numbers |= not torch.equal(before, torch.get_rng_state())
-                outcome.results.append(collect(arguments, result))
-        except (TimeUp, KeyboardInterrupt):
-            outcome.timed_out = True
+            _call_all(function, calls, collect, outcome)
+        except TimeUp:
+            pass
+        finally:
+            finished.set()
 
     worker = threading.Thread(target=work, name="exercise", daemon=True)
     with _tidy(), _listening(worker, lambda: not outcome.results) as printed:
         worker.start()
         try:
-            worker.join(seconds)
-        finally:  # also when the learner interrupts the kernel
-            if worker.is_alive():
-                outcome.timed_out = True
-                _stop(worker)
-                outcome.left_running = worker.is_alive()
+            _wait(finished, seconds)
+        except KeyboardInterrupt:
+            outcome.interrupted = True
+        if finished.is_set():
+            worker.join()
+        else:
+            outcome.timed_out = not outcome.interrupted
+            outcome.left_running = not _stop(worker, finished)
     outcome.printed = "".join(printed)
     return outcome
 
 
-def _stop(worker: threading.Thread, patience: float = 1.0) -> None:
-    """Raise `TimeUp` inside the thread until it ends; leave it behind if it sits in a call that never returns."""
+def _call_all(function: Callable, calls: Iterable[Callable[[], tuple]], collect: Callable, outcome: Outcome) -> None:
+    """Call the function until it raises. SystemExit counts too: nothing that a learner raises may leave the check."""
+    for arguments_of in calls:
+        arguments = arguments_of()
+        before = torch.get_rng_state()
+        try:
+            result = function(*arguments)
+        except TimeUp:
+            raise
+        except BaseException as error:
+            outcome.failure = _describe(error)
+            return
+        outcome.drew_random_numbers |= not torch.equal(before, torch.get_rng_state())
+        try:
+            outcome.results.append(collect(arguments, result))
+        except TimeUp:
+            raise
+        except BaseException as error:
+            outcome.failure = replace(_describe(error), in_result=True)
+            return
+
+
+def _wait(finished: threading.Event, seconds: float) -> None:
+    """Wait in short turns: on Windows, an interrupt is noticed between two of them only."""
+    give_up = time.monotonic() + seconds
+    while not finished.is_set() and (left := give_up - time.monotonic()) > 0:
+        finished.wait(min(left, 0.1))
+
+
+def _stop(worker: threading.Thread, finished: threading.Event, patience: float = 1.0) -> bool:
+    """Raise `TimeUp` inside the thread until it ends; False if it sits in a call that never returns."""
     give_up = time.monotonic() + patience
-    while worker.is_alive() and time.monotonic() < give_up:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), ctypes.py_object(TimeUp))
-        worker.join(0.05)
+    while time.monotonic() < give_up:
+        try:
+            ident, error = ctypes.c_ulong(worker.ident), ctypes.py_object(TimeUp)
+            if ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, error) == 0 or finished.wait(0.05):
+                worker.join(0.05)
+                return True
+        except KeyboardInterrupt:  # an impatient learner presses stop twice
+            continue
+    return False
 
 
 @contextmanager
@@ -113,14 +152,14 @@ def _tidy() -> Iterator[None]:
 class _Listener:
     """Stands in for a stream: keeps what one thread writes while `wanted()`, passes on what the others write."""
 
-    def __init__(self, stream, thread: threading.Thread, kept: list[str], wanted: Callable[[], bool]):
-        self.stream, self.thread, self.kept, self.wanted, self.length = stream, thread, kept, wanted, 0
+    def __init__(self, stream, thread: threading.Thread, texts: list[str], wanted: Callable[[], bool]):
+        self.stream, self.thread, self.texts, self.wanted, self.length = stream, thread, texts, wanted, 0
 
     def write(self, text: str) -> int:
         if threading.current_thread() is not self.thread:
             return self.stream.write(text)
         if self.length < PRINT_LIMIT and self.wanted():
-            self.kept.append(text[: PRINT_LIMIT - self.length])
+            self.texts.append(text[: PRINT_LIMIT - self.length])
             self.length += len(text)
         return len(text)
 
@@ -131,16 +170,16 @@ class _Listener:
 @contextmanager
 def _listening(thread: threading.Thread, wanted: Callable[[], bool]) -> Iterator[list[str]]:
     """Keep what the thread prints while `wanted()`, drop what it writes to stderr, silence its warnings."""
-    kept: list[str] = []
+    texts: list[str] = []
     out, err = sys.stdout, sys.stderr
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         sys.stdout, sys.stderr = (
-            _Listener(out, thread, kept, wanted),
+            _Listener(out, thread, texts, wanted),
             _Listener(err, thread, [], lambda: False),
         )
         try:
-            yield kept
+            yield texts
         finally:
             sys.stdout, sys.stderr = out, err
 
@@ -161,9 +200,20 @@ def _describe(error: BaseException) -> Failure:
         for frame in traceback.extract_tb(error.__traceback__)
         if not os.path.realpath(frame.filename).startswith(_NOT_THEIRS) and not frame.filename.startswith("<frozen")
     ]
-    message = (str(error).strip().splitlines() or [""])[0]
+    message = _first_line(error)
     if not frames:
-        return Failure(type(error).__name__, message, None, "")
+        return Failure(type(error).__name__, message)
     last = frames[-1]
     source = (last.line or linecache.getline(last.filename, last.lineno or 0)).strip()
     return Failure(type(error).__name__, message, last.lineno, source)
+
+
+def _first_line(error: BaseException) -> str:
+    """The first line of the exception's text; empty if it has none, or raises when it is asked for it."""
+    try:
+        lines = str(error).strip().splitlines()
+    except TimeUp:
+        raise
+    except BaseException:
+        return ""
+    return clean(lines[0]) if lines else ""

@@ -4,15 +4,15 @@ Jupyter keeps every widget for as long as the kernel lives. Here a widget is clo
 cell that showed it, has been run again: its views are gone from the page, and another widget has taken its name.
 """
 
+import sys
 import weakref
 
-_made: "weakref.WeakSet[Made]" = weakref.WeakSet()
+_lifetimes: "weakref.WeakSet[Lifetime]" = weakref.WeakSet()
 _hooked: weakref.WeakSet = weakref.WeakSet()
 
 
 def _shell() -> object | None:
-    import sys
-
+    """IPython's shell, if this runs in one."""
     ipython = sys.modules.get("IPython")
     return ipython.get_ipython() if ipython else None
 
@@ -34,13 +34,13 @@ def _before(info: object) -> None:
     cell = current()
     if cell is None:
         return
-    for made in list(_made):
-        made.cells.discard(cell)
-        if not made.cells:
-            made.close()
+    for lifetime in list(_lifetimes):
+        lifetime.cells.discard(cell)
+        if not lifetime.cells:
+            lifetime.close()
 
 
-class Made:
+class Lifetime:
     """The cells by which one widget lives."""
 
     def __init__(self, widget: object) -> None:
@@ -48,7 +48,7 @@ class Made:
         cell = current()
         self.cells = {cell} if cell else set()
         if cell:
-            _made.add(self)
+            _lifetimes.add(self)
 
     def show(self) -> None:
         """Note that the cell that runs shows the widget."""
@@ -57,7 +57,7 @@ class Made:
 
     def close(self) -> None:
         """Close the widget, once."""
-        _made.discard(self)
+        _lifetimes.discard(self)
         widget = self.widget()
         if widget is not None:
             widget.close()

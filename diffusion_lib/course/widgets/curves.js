@@ -1,6 +1,6 @@
 // Lines over time: drawn once as SVG; moving through time moves a cursor, a dot on each line, and the numbers.
 
-import { axes, legend, make, say, sayValues, widget } from "./shared.js";
+import { axes, colourOf, dashOf, legend, make, say, sayValues, widget } from "./shared.js";
 
 function prepare(model, data, stage) {
   const plot = model.get("_plot"), times = model.get("times"), lines = model.get("_lines"), values = model.get("_values");
@@ -13,7 +13,7 @@ function prepare(model, data, stage) {
   svg.append(clip, inside);
   const shows = (v) => Number.isFinite(v) && (!plot.logY || v > 0);
   lines.forEach((line, i) => {
-    const ys = data[`y ${i}`], band = data[`band ${i}`], colour = `var(--dl-${i % 6})`;
+    const ys = data[`y ${i}`], band = data[`band ${i}`], colour = colourOf(i);
     let path = "", dots = "", shape = "", run = [];
     const end = () => {  // one stretch without gaps
       if (run.length === 1) dots += `M${x(times[run[0]])} ${y(ys[run[0]])}h0`;
@@ -28,22 +28,22 @@ function prepare(model, data, stage) {
     for (let k = 0; k < times.length; k++) shows(ys[k]) ? run.push(k) : end();
     end();
     if (shape) inside.append(make("path", { d: shape, style: `fill: ${colour}; opacity: .22` }));
-    inside.append(make("path", { d: path, "stroke-dasharray": line.dash.join(" "), class: "dl-line", style: `stroke: ${colour}` }));
+    inside.append(make("path", { d: path, "stroke-dasharray": dashOf(i), class: "dl-line", style: `stroke: ${colour}` }));
     if (dots) inside.append(make("path", { d: dots, class: "dl-lone", style: `stroke: ${colour}` }));
   });
   const cursor = make("line", { y1: plot.top, y2: bottom, x1: 0, x2: 0, class: "dl-cursor" });
-  const marks = lines.map((_, i) => make("circle", { r: 4, class: "dl-mark", style: `fill: var(--dl-${i % 6})` }));
+  const marks = lines.map((_, i) => make("circle", { r: 4, class: "dl-mark", style: `fill: ${colourOf(i)}` }));
   svg.append(cursor, ...marks);
   const { list, texts } = legend(lines);
-  stage.append(make("div", { class: "dl-figure" }, svg, list));
+  stage.append(make("div", { class: "dl-figure", style: `width: ${plot.width}px` }, svg, list));
   return {
     draw(k) {
       const px = x(times[k]);
       cursor.setAttribute("transform", `translate(${px} 0)`);
       lines.forEach((line, i) => {
-        const value = data[`y ${i}`][k], seen = shows(value) && value >= plot.y[0] && value <= plot.y[1];
-        marks[i].setAttribute("visibility", seen ? "visible" : "hidden");
-        if (seen) marks[i].setAttribute("transform", `translate(${px} ${y(value)})`);
+        const value = data[`y ${i}`][k], visible = shows(value) && value >= plot.y[0] && value <= plot.y[1];
+        marks[i].setAttribute("visibility", visible ? "visible" : "hidden");
+        if (visible) marks[i].setAttribute("transform", `translate(${px} ${y(value)})`);
         texts[i].data = line.band ? `${say(value)} ± ${say(data[`band ${i}`][k], 2)}` : say(value);
       });
     },

@@ -3,10 +3,12 @@
 import numpy as np
 import traitlets
 
-from . import plots, stills
-from .base import Pack, Scrubber, array, as_times, checked_names, module, number
+from . import axes
+from .arrays import Pack, array, as_times, number
+from .base import WIDGETS, Scrubber, checked_names
 
 
+@WIDGETS.register
 class Curves(Scrubber):
     """Lines over time with a cursor that can be dragged, and their values at it. Taught with in notebook 01.
 
@@ -19,7 +21,6 @@ class Curves(Scrubber):
     Raises ValueError for lines of another length than times, without lines, or for an empty range.
     """
 
-    _code = traitlets.Unicode(module("curves")).tag(sync=True)
     _plot = traitlets.Dict().tag(sync=True)
     _lines = traitlets.List().tag(sync=True)
 
@@ -54,42 +55,53 @@ class Curves(Scrubber):
         log_x, log_y = self._options["log_x"], self._options["log_y"]
         if log_x and min(times) <= 0:
             raise ValueError(f"log_x with times[{times.index(min(times))}]={min(times):g}: leave those out")
-        pack, made, strip, notes, extent = Pack(), [], [], [], []
+        pack, listed, drawn, notes, extent = Pack(), [], {}, [], []
         for i, (name, line) in enumerate(lines.items()):
             y, band = line if isinstance(line, tuple) else (line, None)
             y = array(y, dtype=float).reshape(-1)
             if len(y) != len(times):
                 raise ValueError(f"line {name!r} has {len(y)} values for {len(times)} times: give one for each")
-            good = np.isfinite(y) & ((y > 0) | (not log_y))
-            if not good.all():
+            visible = np.isfinite(y) & ((y > 0) | (not log_y))
+            if not visible.all():
                 why = "not finite" if not log_y else "not finite or not positive"
-                notes.append(f"{name}: {int((~good).sum())} of {len(y)} values are {why}, left out")
+                notes.append(f"{name}: {int((~visible).sum())} of {len(y)} values are {why}, left out")
             pack.add(f"y {i}", y)
             extent.append(y)
             if band is not None:
                 band = np.broadcast_to(array(band, dtype=float), y.shape)
                 pack.add(f"band {i}", band)
                 extent += [y - band, y + band]
-            made.append({"name": name, "band": band is not None, "dash": list(plots.DASHES[i % len(plots.DASHES)])})
-            strip.append((name, y, band))
-        y_range = self._y_range or plots.limits(np.concatenate(extent), log=log_y)
+            listed.append({"name": name, "band": band is not None})
+            drawn[name] = np.where(visible, y, np.nan), band
+        y_range = self._y_range or axes.limits(np.concatenate(extent), log=log_y)
         if not y_range[0] < y_range[1] or (log_y and y_range[0] <= 0):
             raise ValueError(f"y_range=({y_range[0]:g}, {y_range[1]:g}) is empty, or not positive on a log axis")
         x_range = (times[0], times[-1]) if len(times) > 1 else (times[0] - 0.5, times[0] + 0.5)
-        plot = plots.plot(x_range, y_range, x_label=self.axis, **self._options)
-        given = f"{', '.join(lines)} over {self.axis}, from {number(times[0])} to {number(times[-1])}."
+        y_label = self._options["y_label"] or (next(iter(lines)) if len(lines) == 1 else "value")
+        plot = axes.plot(x_range, y_range, x_label=self.axis, **(self._options | {"y_label": y_label}))
+        described = f"{', '.join(lines)} over {self.axis}, from {number(times[0])} to {number(times[-1])}."
         self._replace(
-            times, pack, strip, values=values, alt=alt or given, note="; ".join(notes), _plot=plot, _lines=made
+            times, pack, drawn, values=values, alt=alt or described, note="; ".join(notes), _plot=plot, _lines=listed
         )
 
     def still(self) -> bytes:
         """A PNG of all lines over the whole of time, with a legend."""
-        sheet = stills.Plot(self._plot)
-        sheet.axes()
-        for i, (_, y, band) in enumerate(self._strip):
-            if band is not None:
-                sheet.band(self.times, y - band, y + band, plots.COLOURS[i % len(plots.COLOURS)])
-        for i, (_, y, _) in enumerate(self._strip):
-            sheet.line(self.times, y, plots.COLOURS[i % len(plots.COLOURS)], plots.DASHES[i % len(plots.DASHES)])
-        sheet.legend([name for name, _, _ in self._strip])
-        return stills.png(sheet.finish(), repr(self), colours=64)
+        from .. import figures
+        from . import stills
+
+        plot = self._plot
+        figure, (panel,) = stills.panels(1, width=plot["width"], height=plot["height"])
+        figures.curves(
+            self.times,
+            {stills.plain(name): y for name, (y, _) in self._drawn.items()},
+            errors={stills.plain(name): band for name, (_, band) in self._drawn.items() if band is not None},
+            xlabel=stills.plain(plot["xLabel"]),
+            ylabel=stills.plain(plot["yLabel"]),
+            log="x" * plot["logX"] + "y" * plot["logY"],
+            axes=panel,
+        )
+        for i, (y, _) in enumerate(self._drawn.values()):  # what stands alone between gaps is no line, but a dot
+            alone = np.isfinite(y) & ~np.isfinite(np.r_[np.nan, y[:-1]]) & ~np.isfinite(np.r_[y[1:], np.nan])
+            panel.plot(np.array(self.times)[alone], y[alone], "o", color=figures.COLOURS[i % len(figures.COLOURS)])
+        panel.set(xlim=plot["x"], ylim=plot["y"])
+        return stills.finish(figure, repr(self))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...schedules import BetaTable, CosineBeta, LinearBeta, ScaledLinearBeta, SigmoidBeta
-from .base import number
+from .arrays import number
 from .curves import Curves
 from .frames import Noising
 from .layout import column, link, row
@@ -42,7 +42,7 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
     """Choose a family, T and the ends of beta; drag time; pictures x0 (B, C, H, W) follow. Notebook 01.
 
     The box has `.family`, `.timesteps`, `.start` and `.end` (the controls), `.schedule` (the last one that could be
-    made), `.said` (its terminal SNR, or what was wrong) and `.pictures`, `.shares`, `.clock` (the linked widgets).
+    made), `.report` (its terminal SNR, or what was wrong) and `.pictures`, `.shares`, `.clock` (the linked widgets).
 
     Raises ValueError where x0 and noise differ in shape.
     """
@@ -51,7 +51,7 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
     timesteps = ipywidgets.SelectionSlider(options=LENGTHS, value=1000, description="T", **wide)
     start = ipywidgets.SelectionSlider(options=STARTS, value=1e-4, description="first beta", **wide)
     end = ipywidgets.SelectionSlider(options=ENDS, value=0.02, description="last beta", **wide)
-    said = ipywidgets.HTML(layout={"width": "24em"})
+    report = ipywidgets.HTML(layout={"width": "24em"})
 
     def chosen() -> BetaTable:
         ends = {} if family.value == "cosine" else {"start": start.value, "end": end.value}
@@ -92,7 +92,7 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
     pictures = Noising(x0, noise, *rates, **picture_options, size=300)
     parts = shares, clock, pictures
 
-    def report(schedule: BetaTable) -> str:
+    def summary(schedule: BetaTable) -> str:
         betas = schedule.betas()
         return (
             f"terminal SNR {number(schedule.snr(1.0).item())}, betas from {number(betas[0].item())} "
@@ -104,9 +104,9 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
         try:
             box.schedule = chosen()
         except ValueError as error:
-            said.value = html.escape(f"No such schedule: {error}. The curves below are the last one's.")
+            report.value = html.escape(f"No such schedule: {error}. The curves below are the last one's.")
             return
-        said.value = report(box.schedule)
+        report.value = summary(box.schedule)
         for part, (arguments, options) in zip(parts, shown(box.schedule), strict=True):
             part.update(*arguments, **options)
 
@@ -116,11 +116,11 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
             start.value, end.value = usual.start, usual.end
         follow()
 
-    controls = column(family, timesteps, start, end, said)
+    controls = column(family, timesteps, start, end, report)
     box = column(row(controls, pictures), row(shares, clock))
-    box.family, box.timesteps, box.start, box.end, box.said = family, timesteps, start, end, said
+    box.family, box.timesteps, box.start, box.end, box.report = family, timesteps, start, end, report
     box.shares, box.clock, box.pictures = parts
-    box.schedule, said.value = schedule, report(schedule)
+    box.schedule, report.value = schedule, summary(schedule)
     box.links = link(shares, clock, pictures)
     family.observe(other_family, "value")
     for control in (timesteps, start, end):

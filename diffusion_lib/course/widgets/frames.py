@@ -10,62 +10,17 @@ import math
 import numpy as np
 import traitlets
 
-from . import stills
-from .base import Pack, Scrubber, array, as_times, checked_names, module, number, picked
-
-MAGENTA = np.array([255, 0, 255], dtype=np.uint8)
-MOST = 64
+from .arrays import Pack, array, as_times, number
+from .base import WIDGETS, Scrubber, checked_names, spread
+from .pictures import MOST, as_frames, as_sheet, quantise, square_columns, still_layout
 
 
-def quantise(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """The levels 0..255 of values between `low` and `high`; values beyond them are at the ends. NaN becomes 0."""
-    x = np.nan_to_num(x, nan=low, posinf=high, neginf=low) if not np.isfinite(x).all() else x
-    x = np.clip(x.astype(np.float64), low, high)
-    x -= low
-    x *= 255 / (high - low)
-    x += 0.5
-    return x.astype(np.uint8)  # truncation is floor: nothing is negative
+def _shape(track: dict) -> tuple[int, int, int, int]:
+    """The shape (B, H, W, C) of the pictures of a track."""
+    return track["n"], track["height"], track["width"], track["channels"]
 
 
-def as_frames(frames: object, name: str) -> np.ndarray:
-    """Frames as an array (N, B, C, H, W), from that, (N, C, H, W), (N, H, W), or a list of (B, C, H, W)."""
-    x = array(frames)
-    if x.ndim == 3:
-        x = x[:, None, None]
-    elif x.ndim == 4:
-        x = x[:, None]
-    if x.ndim != 5:
-        raise ValueError(f"track {name!r} has shape {x.shape}: give (frames, pictures, channels, height, width)")
-    if 0 in x.shape:
-        raise ValueError(f"track {name!r} has shape {x.shape}: there is no picture in it")
-    if x.dtype == bool:
-        x = x.astype(np.uint8)
-    if x.shape[2] not in (1, 3):  # other channels, of latents, stand side by side in grey
-        n, b, c, h, w = x.shape
-        x = x.transpose(0, 1, 3, 2, 4).reshape(n, b, 1, h, c * w)
-    return x
-
-
-def as_rgb(levels: np.ndarray, odd: np.ndarray | None, columns: int, gap: int) -> np.ndarray:
-    """One frame (B, H, W, C) as one picture (H', W', 3): a grid as in the browser, white between the pictures."""
-    b, h, w, _ = levels.shape
-    rows = math.ceil(b / columns)
-    sheet = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, 3), 255, dtype=np.uint8)
-    for p in range(b):
-        top, left = (p // columns) * (h + gap), (p % columns) * (w + gap)
-        picture = np.broadcast_to(levels[p], (h, w, 3)).copy()
-        if odd is not None:
-            picture[odd[p].any(-1)] = MAGENTA
-        sheet[top : top + h, left : left + w] = picture
-    return sheet
-
-
-def _columns(count: int, height: int, width: int) -> int:
-    """Columns of a grid that is about square, with full rows where that costs little."""
-    least = math.ceil(math.sqrt(count * height / width))
-    return next((c for c in range(least, min(count, 2 * least) + 1) if count % c == 0), least)
-
-
+@WIDGETS.register
 class Frames(Scrubber):
     """Pictures over time, in one or several tracks side by side. Taught with in notebook 00.
 
@@ -81,7 +36,6 @@ class Frames(Scrubber):
     Raises ValueError for tracks without frames, of different lengths, or with a range that is empty.
     """
 
-    _code = traitlets.Unicode(module("frames")).tag(sync=True)
     _tracks = traitlets.List().tag(sync=True)
 
     def __init__(
@@ -114,28 +68,41 @@ class Frames(Scrubber):
         """Show other frames in the same widget, at the same place in time; arguments as for a new one."""
         tracks = tracks if isinstance(tracks, dict) else {"x": tracks}
         checked_names(list(tracks), "track")
-        frames = {name: as_frames(one, name) for name, one in tracks.items()}
-        count = max(len(one) for one in frames.values())
-        for name, one in frames.items():
-            if len(one) not in (1, count):
-                raise ValueError(f"track {name!r} has {len(one)} frames and another has {count}: give as many to each")
+        frames = {name: as_frames(track, name) for name, track in tracks.items()}
+        count = max(len(track) for track in frames.values())
+        for name, track in frames.items():
+            if len(track) not in (1, count):
+                raise ValueError(
+                    f"track {name!r} has {len(track)} frames and another has {count}: give as many to each"
+                )
         if count == 1 and times is not None and len(array(times)) > 1:
             count = len(array(times))
         times = as_times(times, count)
-        pack, made, strip = Pack(), [], []
-        for i, (name, one) in enumerate(frames.items()):
-            meta, row = self._add(pack, f"{i}", name, one, count)
-            made.append(meta)
-            strip.append(row)
-        self._show(pack, made, strip, times, values, alt)
+        pack, listed, levels = Pack(), [], []
+        for i, (name, track) in enumerate(frames.items()):
+            description, pictures = self._add(pack, f"{i}", name, track, count)
+            listed.append(description)
+            levels.append(pictures)
+        chosen = self._chosen(listed, count)
+        drawn = []
+        for pictures, broken in levels:
+            places = [0] * len(chosen) if len(pictures) == 1 else chosen
+            drawn.append([(pictures[k].copy(), None if broken is None else broken[k].copy()) for k in places])
+        self._show(pack, listed, drawn, times, values, alt)
 
-    def _show(self, pack: Pack, made: list, strip: list, times: list[float], values: dict | None, alt: str) -> None:
-        names = ", ".join(meta["name"] for meta in made)
-        pictures = f"{made[0]['n']} picture{'s' * (made[0]['n'] > 1)}"
-        given = (
-            f"{names}: {pictures} at {len(times)} times, from {self.axis} = {number(times[0])} to {number(times[-1])}."
-        )
-        self._replace(times, pack, strip, values=values, alt=alt or given, _tracks=made)
+    @staticmethod
+    def _chosen(listed: list[dict], count: int) -> list[int]:
+        """The frames that a still shows."""
+        times, _ = still_layout([_shape(track) for track in listed])
+        return spread(count, times)
+
+    def _show(self, pack: Pack, listed: list, drawn: list, times: list[float], values: dict | None, alt: str) -> None:
+        """Show the tracks `listed`; `drawn` has the (levels, broken) of each at the frames of a still."""
+        names = ", ".join(track["name"] for track in listed)
+        pictures = f"{listed[0]['n']} picture{'s' * (listed[0]['n'] > 1)}"
+        span = f"from {self.axis} = {number(times[0])} to {number(times[-1])}"
+        described = f"{names}: {pictures} at {len(times)} times, {span}."
+        self._replace(times, pack, drawn, values=values, alt=alt or described, _tracks=listed)
 
     def _range(self, name: str, frames: np.ndarray) -> tuple[float, float]:
         ranges = self._options["ranges"]
@@ -148,16 +115,19 @@ class Frames(Scrubber):
             raise ValueError(f"range ({low:g}, {high:g}) of track {name!r} is empty: give low < high")
         return float(low), float(high)
 
-    def _meta(self, name: str, shape: tuple[int, ...], low: float, high: float, found: tuple, whole: int) -> dict:
-        b, c, h, w = shape
-        columns = self._options["columns"] or _columns(b, h, w)
+    def _describe(
+        self, name: str, shape: tuple[int, ...], bounds: tuple[float, float], extent: tuple[float, float], given: int
+    ) -> dict:
+        """What the browser must know of a track of pictures (B, C, H, W), of `given` ones, with values in `extent`."""
+        (b, c, h, w), (low, high) = shape, bounds
+        columns = self._options["columns"] or square_columns(b, h, w)
         gap = 1 if b > 1 and max(h, w) < 16 else 2 if b > 1 else 0
         wide = columns * (w + gap) - gap
-        said = f"black {number(low)}, white {number(high)}"
-        if found[0] < low or found[1] > high:
-            said += f"; values from {number(found[0])} to {number(found[1])}, those beyond are shown as the nearest"
-        if whole > b:
-            said += f"; the first {b} of {whole} pictures"
+        remark = f"black {number(low)}, white {number(high)}"
+        if extent[0] < low or extent[1] > high:
+            remark += f"; values from {number(extent[0])} to {number(extent[1])}, those beyond are shown as the nearest"
+        if given > b:
+            remark += f"; the first {b} of {given} pictures"
         return {
             "name": self._options["captions"].get(name, name),
             "n": b,
@@ -169,52 +139,51 @@ class Frames(Scrubber):
             "scale": max(1, round(self._options["size"] / wide)),
             "low": low,
             "high": high,
-            "range": said,
+            "range": remark,
             "mix": False,
-            "one": False,
+            "constant": False,
         }
 
     def _add(self, pack: Pack, key: str, name: str, frames: np.ndarray, count: int) -> tuple[dict, tuple]:
-        whole = frames.shape[1]
+        """Pack a track (N, B, C, H, W); returns its description, and levels and broken (or None), (N, B, H, W, C)."""
+        given = frames.shape[1]
         frames = frames[:, :MOST]
         low, high = self._range(name, frames)
         n, b, c, h, w = frames.shape
         levels = np.empty((n, b, h, w, c), dtype=np.uint8)
-        odd, least, most = None, math.inf, -math.inf
+        broken, least, most = None, math.inf, -math.inf
         for k in range(n):  # a frame at a time: float64 copies stay small
             frame = frames[k]
             small, large = float(frame.min()), float(frame.max())
             if not (math.isfinite(small) and math.isfinite(large)):
-                bad = ~np.isfinite(frame)
-                odd = np.zeros((n, b, h, w, c), dtype=np.uint8) if odd is None else odd
-                odd[k] = bad.transpose(0, 2, 3, 1)
-                kept = frame[~bad]
-                small, large = (float(kept.min()), float(kept.max())) if kept.size else (math.inf, -math.inf)
+                finite = np.isfinite(frame)
+                broken = np.zeros((n, b, h, w, c), dtype=np.uint8) if broken is None else broken
+                broken[k] = ~finite.transpose(0, 2, 3, 1)
+                numbers = frame[finite]
+                small, large = (float(numbers.min()), float(numbers.max())) if numbers.size else (math.inf, -math.inf)
             least, most = min(least, small), max(most, large)
             levels[k] = (frame if frame.dtype == np.uint8 else quantise(frame, low, high)).transpose(0, 2, 3, 1)
-        meta = self._meta(name, (b, c, h, w), low, high, (least, most), whole)
-        meta |= {"data": f"levels {key}", "odd": f"odd {key}", "one": n == 1 and count > 1}
+        description = self._describe(name, (b, c, h, w), (low, high), (least, most), given)
+        description |= {"data": f"levels {key}", "broken": f"broken {key}", "constant": n == 1 and count > 1}
         pack.add(f"levels {key}", levels, stride=b * h * w * c)
-        if odd is not None:
-            pack.add(f"odd {key}", odd)
-        chosen = [0 if n == 1 else k for k in picked(count)]
-        return meta, (meta, [self._cell_of_strip(meta, levels[k], None if odd is None else odd[k]) for k in chosen])
-
-    @staticmethod
-    def _cell_of_strip(meta: dict, levels: np.ndarray, odd: np.ndarray | None) -> np.ndarray:
-        """The pictures of a frame that a still shows: as many as make about 4096 pixels, in the widget's columns."""
-        b, h, w, _ = levels.shape
-        fit = max(1, 4096 // (h * w))
-        kept = b if b <= fit else fit
-        columns = min(meta["columns"], kept) if kept == b else _columns(kept, h, w)
-        return as_rgb(levels[:kept], None if odd is None else odd[:kept] > 0, columns, meta["gap"])
+        if broken is not None:
+            pack.add(f"broken {key}", broken)
+        return description, (levels, broken)
 
     def still(self) -> bytes:
         """A PNG of up to five frames, first to last, one row a track."""
-        columns = [f"{self.axis} = {number(self.times[k])}" for k in picked(len(self.times))]
-        return stills.strip(columns, [(meta["name"], pictures) for meta, pictures in self._strip], repr(self))
+        from . import stills
+
+        times, layouts = still_layout([_shape(track) for track in self._tracks])
+        heads = [f"{self.axis} = {number(self.times[k])}" for k in spread(len(self.times), times)]
+        rows = []
+        for track, frames, (count, columns, scale) in zip(self._tracks, self._drawn, layouts, strict=True):
+            name = track["name"] + (f" (the first {count} of {track['n']})" if count < track["n"] else "")
+            rows.append((name, [as_sheet(levels[:count], broken, columns, scale) for levels, broken in frames]))
+        return stills.strip(heads, rows, repr(self))
 
 
+@WIDGETS.register
 class Noising(Frames):
     """The forward process `x_t = alpha(t) x0 + sigma(t) noise` on pictures, computed in the browser.
 
@@ -268,7 +237,7 @@ class Noising(Frames):
         alt: str = "",
     ) -> None:
         """Show another schedule: `rates` is (alpha, sigma), each N numbers."""
-        alpha, sigma = (array(one, dtype=np.float32).reshape(-1) for one in rates)
+        alpha, sigma = (array(rate, dtype=np.float32).reshape(-1) for rate in rates)
         x0, noise = self._pictures
         if x0.shape != noise.shape:
             raise ValueError(f"x0 has shape {x0.shape} and noise {noise.shape}: they must be alike")
@@ -277,34 +246,23 @@ class Noising(Frames):
         times = as_times(times, len(alpha))
         if x0.ndim not in (2, 3, 4):
             raise ValueError(f"x0 has shape {x0.shape}: give (pictures, channels, height, width)")
-        pair = [as_frames(one[(None,) * (5 - one.ndim)], name) for one, name in ((x0, "x0"), (noise, "noise"))]
-        whole = pair[0].shape[1]
-        pair = [one[:, :MOST] for one in pair]
-        low, high = self._range(self._name, pair[0])
-        _, b, c, h, w = pair[0].shape
-        frame = (
-            [self._mix(*pair, alpha[k], sigma[k]) for k in range(len(times))]
-            if len(times) <= 5
-            else [self._mix(*pair, alpha[k], sigma[k]) for k in picked(len(times))]
-        )
-        finite = [one[np.isfinite(one)] for one in frame]
-        found = (
-            min((float(one.min()) for one in finite if one.size), default=low),
-            max((float(one.max()) for one in finite if one.size), default=high),
-        )
-        meta = self._meta(self._name, (b, c, h, w), low, high, found, whole) | {"mix": True}
+        x0, noise = (as_frames(x[(None,) * (5 - x.ndim)], name)[0] for x, name in ((x0, "x0"), (noise, "noise")))
+        given, x0, noise = len(x0), x0[:MOST], noise[:MOST]
+        low, high = self._range(self._name, x0)
         pack = Pack()
-        for name, one in zip(("x0", "noise"), pair, strict=True):
-            pack.add(name, one[0].transpose(0, 2, 3, 1))
+        for name, x in (("x0", x0), ("noise", noise)):
+            pack.add(name, x.transpose(0, 2, 3, 1))
         pack.add("alpha", alpha)
         pack.add("sigma", sigma)
-        strip = []
-        for one in frame:
-            odd = ~np.isfinite(one)
-            levels = quantise(one, low, high)
-            strip.append(self._cell_of_strip(meta, levels, odd if odd.any() else None))
-        self._show(pack, [meta], [(meta, strip)], times, values, alt)
-
-    @staticmethod
-    def _mix(x0: np.ndarray, noise: np.ndarray, alpha: np.float32, sigma: np.float32) -> np.ndarray:
-        return (alpha * x0 + sigma * noise)[0].transpose(0, 2, 3, 1)
+        shown = [(alpha[k] * x0 + sigma[k] * noise).transpose(0, 2, 3, 1) for k in spread(len(times))]
+        finite = [x[np.isfinite(x)] for x in shown]
+        extent = (
+            min((float(x.min()) for x in finite if x.size), default=low),
+            max((float(x.max()) for x in finite if x.size), default=high),
+        )
+        track = self._describe(self._name, x0.shape, (low, high), extent, given) | {"mix": True}
+        drawn = []
+        for k in self._chosen([track], len(times)):
+            x = (alpha[k] * x0 + sigma[k] * noise).transpose(0, 2, 3, 1)
+            drawn.append((quantise(x, low, high), None if np.isfinite(x).all() else ~np.isfinite(x)))
+        self._show(pack, [track], [drawn], times, values, alt)

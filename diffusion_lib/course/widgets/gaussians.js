@@ -1,29 +1,29 @@
 // Two normal densities at a time, and the KL between them. Heights are relative to the higher peak of the moment.
 
-import { axes, legend, make, say, sayValues, scales, widget } from "./shared.js";
+import { axes, colourOf, dashOf, legend, make, say, sayValues, scales, widget } from "./shared.js";
 
 const POINTS = 240;
 
 function ticks(low, high) {
   const rough = (high - low) / 5, size = 10 ** Math.floor(Math.log10(rough));
   const by = size * [1, 2, 5, 10].find((k) => k * size >= rough);
-  const made = [];
-  for (let k = Math.ceil(low / by); k * by <= high; k++) made.push([k * by, say(k * by, 4)]);
-  return made;
+  const list = [];
+  for (let k = Math.ceil(low / by); k * by <= high; k++) list.push([k * by, say(k * by, 4)]);
+  return list;
 }
 
 function prepare(model, data, stage) {
   const plot = structuredClone(model.get("_plot")), names = model.get("_names"), values = model.get("_values");
-  const zoom = model.get("_zoom"), dashes = [[], [7, 4]];
+  const zoom = model.get("_zoom");
   const { svg, y, bottom, ticks: put } = axes(plot, model.get("alt"));
-  const shapes = names.map((_, i) => make("path", { style: `fill: var(--dl-${i}); opacity: .18` }));
-  const outlines = names.map((_, i) => make("path", { class: "dl-line", "stroke-dasharray": dashes[i].join(" "),
-    style: `stroke: var(--dl-${i})` }));
+  const shapes = names.map((_, i) => make("path", { style: `fill: ${colourOf(i)}; opacity: .18` }));
+  const outlines = names.map((_, i) => make("path", { class: "dl-line", "stroke-dasharray": dashOf(i),
+    style: `stroke: ${colourOf(i)}` }));
   svg.append(...shapes, ...outlines);
-  const { list, texts } = legend(names.map((name, i) => ({ name, dash: dashes[i] })));
+  const { list, texts } = legend(names.map((name) => ({ name })));
   const number = document.createTextNode("");
   list.append(make("div", {}, make("span", {}, `KL(${names[0]} ‖ ${names[1]})`), make("b", {}, number)));
-  stage.append(make("div", { class: "dl-figure" }, svg, list));
+  stage.append(make("div", { class: "dl-figure", style: `width: ${plot.width}px` }, svg, list));
   return {
     draw(k) {
       const means = [data.m0[k], data.m1[k]], vars = [data.v0[k], data.v1[k]];

@@ -6,30 +6,31 @@ KL(p ‖ q) = ½ (log(var_q / var_p) + (var_p + (mean_p − mean_q)²) / var_q �
 import numpy as np
 import traitlets
 
-from . import plots, stills
-from .base import Pack, Scrubber, array, as_times, module, number, picked
+from . import axes
+from .arrays import Pack, array, as_times, number
+from .base import WIDGETS, Scrubber, spread
 
 
 def kl(mean_p: np.ndarray, var_p: np.ndarray, mean_q: np.ndarray, var_q: np.ndarray) -> np.ndarray:
     """KL(p ‖ q) of normal densities in nats, elementwise; infinite where one is a point and they differ."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = 0.5 * (np.log(var_q) - np.log(var_p) + (var_p + (mean_p - mean_q) ** 2) / var_q - 1)
-    point = (var_p == 0) | (var_q == 0)
+        divergence = 0.5 * (np.log(var_q) - np.log(var_p) + (var_p + (mean_p - mean_q) ** 2) / var_q - 1)
+    is_point = (var_p == 0) | (var_q == 0)
     same = (mean_p == mean_q) & (var_p == var_q)
-    return np.where(point, np.where(same, 0.0, np.inf), found)
+    return np.where(is_point, np.where(same, 0.0, np.inf), divergence)
 
 
-def _moments(one: object, count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _moments(normal: object, count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
     """(mean, var), each (N,), from such a pair, an object with `mean` and `var`, or a list of N such objects."""
-    if hasattr(one, "mean") and hasattr(one, "var") and not callable(one.mean):
-        one = (one.mean, one.var)
-    elif isinstance(one, list) and one and hasattr(one[0], "var"):
-        one = ([_single(g.mean, name) for g in one], [_single(g.var, name) for g in one])
+    if hasattr(normal, "mean") and hasattr(normal, "var") and not callable(normal.mean):
+        normal = (normal.mean, normal.var)
+    elif isinstance(normal, list) and normal and hasattr(normal[0], "var"):
+        normal = ([_single(g.mean, name) for g in normal], [_single(g.var, name) for g in normal])
     mean, var = (
         np.broadcast_to(array(part, dtype=float).reshape(-1), count).astype(float)
         if array(part).size in (1, count)
         else _refuse(name, array(part).size, count)
-        for part in one
+        for part in normal
     )
     if not (np.isfinite(mean).all() and np.isfinite(var).all() and (var >= 0).all()):
         raise ValueError(
@@ -41,19 +42,21 @@ def _moments(one: object, count: int, name: str) -> tuple[np.ndarray, np.ndarray
 
 def _single(x: object, name: str) -> float:
     """The one number in x, whatever its shape: (), (1,) or (1, 1)."""
-    found = array(x)
-    if found.size != 1:
+    x = array(x)
+    if x.size != 1:
         raise ValueError(
-            f"{name} is a list with a Gaussian of shape {found.shape}: each must be of one number, "
+            f"{name} is a list with a Gaussian of shape {x.shape}: each must be of one number, "
             "such as g.mean[0] and g.var[0]"
         )
-    return float(found.item())
+    return float(x.item())
 
 
-def _refuse(name: str, found: int, count: int) -> np.ndarray:
-    raise ValueError(f"{name} has {found} values for {count} times: give one for each, or one for all")
+def _refuse(name: str, size: int, count: int) -> np.ndarray:
+    """Raise for moments of the wrong number."""
+    raise ValueError(f"{name} has {size} values for {count} times: give one for each, or one for all")
 
 
+@WIDGETS.register
 class Gaussians(Scrubber):
     """Two normal densities over time and their KL(first ‖ second), in nats. Taught with in notebook 03.
 
@@ -64,7 +67,6 @@ class Gaussians(Scrubber):
     Raises ValueError for other lengths, and for variances that are negative or not finite.
     """
 
-    _code = traitlets.Unicode(module("gaussians")).tag(sync=True)
     _plot = traitlets.Dict().tag(sync=True)
     _names = traitlets.List().tag(sync=True)
     _zoom = traitlets.Bool(False).tag(sync=True)
@@ -97,26 +99,31 @@ class Gaussians(Scrubber):
         """Show two other densities in the same widget, at the same place in time; arguments as for a new one."""
         times = as_times(times)
         (m1, v1), (m2, v2) = (
-            _moments(one, len(times), name) for one, name in zip((first, second), self._titles, strict=True)
+            _moments(normal, len(times), name) for normal, name in zip((first, second), self._titles, strict=True)
         )
         ends = np.concatenate([m + side * 3.5 * np.sqrt(v) for m, v in ((m1, v1), (m2, v2)) for side in (-1, 1)])
-        plot = plots.plot(
-            self._x_range or plots.limits(ends, room=0.0), (0.0, 1.08), y_ticks=False, x_label="x", **self._size
+        plot = axes.plot(
+            self._x_range or axes.limits(ends, room=0.0),
+            (0.0, 1.08),
+            y_ticks=False,
+            x_label="x",
+            y_label="density, of the higher peak",
+            **self._size,
         )
-        found = kl(m1, v1, m2, v2)
+        divergence = kl(m1, v1, m2, v2)
         pack = Pack()
-        for name, part in (("m0", m1), ("v0", v1), ("m1", m2), ("v1", v2), ("kl", found)):
+        for name, part in (("m0", m1), ("v0", v1), ("m1", m2), ("v1", v2), ("kl", divergence)):
             pack.add(name, part)
-        given = (
+        described = (
             f"Normal densities {self._titles[0]} and {self._titles[1]}, from {self.axis} = {number(times[0])} to "
             f"{number(times[-1])}, and their KL."
         )
         self._replace(
             times,
             pack,
-            ((m1, v1), (m2, v2), found),
+            ((m1, v1), (m2, v2), divergence),
             values=values,
-            alt=alt or given,
+            alt=alt or described,
             _plot=plot,
             _names=list(self._titles),
             _zoom=self._zooms,
@@ -124,25 +131,28 @@ class Gaussians(Scrubber):
 
     def still(self) -> bytes:
         """A PNG of the two densities at up to five times, and their KL."""
-        (m1, v1), (m2, v2), found = self._strip
-        panels = []
-        for k in picked(len(self.times)):
-            pair = [(m1[k], v1[k]), (m2[k], v2[k])]
-            plot = self._plot | {"width": 190, "height": 150, "left": 8, "right": 8}
-            if self._zoom:
-                ends = [m + side * 3.5 * np.sqrt(v) for m, v in pair for side in (-1, 1)]
-                plot["x"] = list(plots.limits(np.array(ends), room=0.0))
-            plot["xTicks"] = plots.ticks(*plot["x"], most=4)
-            head = f"{self.axis} = {number(self.times[k])}   KL {number(found[k])}"
-            sheet = stills.Plot(plot | {"yLabel": head, "top": 22})
-            sheet.axes()
-            x = np.linspace(*plot["x"], 300)
-            peak = max(density(x, *one).max() for one in pair)
-            for i, one in enumerate(pair):
-                sheet.line(x, density(x, *one) / peak, plots.COLOURS[i], plots.DASHES[i])
-            panels.append(sheet.finish())
-        legend = stills.key(list(self._names))
-        return stills.png(stills.stack([stills.side_by_side(panels), legend], down=True), repr(self), colours=64)
+        from ..figures import COLOURS, DASHES
+        from . import stills
+
+        first, second, divergence = self._drawn
+        chosen = spread(len(self.times))
+        figure, panels = stills.panels(len(chosen), width=190 * max(2, len(chosen)), height=230)
+        for k, panel in zip(chosen, panels, strict=True):
+            pair = [(mean[k], var[k]) for mean, var in (first, second)]
+            ends = np.array([mean + side * 3.5 * np.sqrt(var) for mean, var in pair for side in (-1, 1)])
+            low, high = axes.limits(ends, room=0.0) if self._zoom else self._plot["x"]
+            x = np.linspace(low, high, 300)
+            curves = [density(x, *moments) for moments in pair]
+            for i, curve in enumerate(curves):
+                height = curve / max(curve.max() for curve in curves)
+                panel.fill_between(x, height, color=COLOURS[i], alpha=0.18, linewidth=0)
+                panel.plot(x, height, color=COLOURS[i], linestyle=DASHES[i])
+            title = f"{self.axis} = {number(self.times[k])}\nKL {number(divergence[k])}"
+            panel.set(xlim=(low, high), ylim=(0, 1.08), xlabel="x", yticks=[], title=stills.plain(title))
+            panel.locator_params(axis="x", nbins=4, steps=[1, 2, 5, 10])
+        panels[0].set_ylabel("density,\nof the higher peak")
+        stills.legend(figure, [(stills.line(i), name) for i, name in enumerate(self._names)])
+        return stills.finish(figure, repr(self))
 
 
 def density(x: np.ndarray, mean: float, var: float) -> np.ndarray:

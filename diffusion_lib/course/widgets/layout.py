@@ -1,15 +1,15 @@
 """Widgets side by side, one below the other, and linked in time; with a still of the whole."""
 
-import base64
-
 import ipywidgets
 
-from . import cells, stills
-from .base import Scrubber
+from . import cells
+from .base import Scrubber, bundle
 
 
 def _still(widget: ipywidgets.Widget) -> tuple[bytes, str] | None:
     """The still and the alt text of a widget, a box, or a control; None where there is nothing to draw."""
+    from . import stills
+
     if isinstance(widget, Scrubber):
         return (widget.still(), repr(widget)) if widget.comm is not None else None
     if isinstance(widget, ipywidgets.Box):
@@ -18,37 +18,37 @@ def _still(widget: ipywidgets.Widget) -> tuple[bytes, str] | None:
             return None
         alt = " | ".join(part[1] for part in parts)
         return stills.beside([part[0] for part in parts], alt, down=not isinstance(widget, ipywidgets.HBox)), alt
-    said = getattr(widget, "value", None)
-    if isinstance(said, (str, int, float)) and getattr(widget, "_view_name", None):
-        words = f"{getattr(widget, 'description', '')} {said}".strip()
-        return (stills.words(words), words) if words and not words.startswith("<") else None
+    value = getattr(widget, "value", None)
+    if isinstance(value, (str, int, float)) and getattr(widget, "_view_name", None):
+        text = f"{getattr(widget, 'description', '')} {value}".strip()
+        return (stills.words(text), text) if text and not text.startswith("<") else None
     return None
 
 
 def _holds_scrubber(widget: ipywidgets.Widget) -> bool:
+    """Whether the widget is a scrubber, or a box with one in it."""
     return isinstance(widget, Scrubber) or any(_holds_scrubber(child) for child in getattr(widget, "children", ()))
 
 
 def _show(widget: ipywidgets.Widget) -> None:
+    """Note for a widget, and for all in it, that the cell that runs shows them."""
     if hasattr(widget, "_cell"):
         widget._cell.show()
     for child in getattr(widget, "children", ()):
         _show(child)
 
 
-def bundle(box: ipywidgets.Box) -> tuple[dict, dict] | None:
+def bundle_of(box: ipywidgets.Box) -> tuple[dict, dict] | None:
     """What a box with a scrubber in it puts into a notebook; None for other boxes, which ipywidgets shows itself."""
     if not _holds_scrubber(box):
         return None
-    picture, alt = _still(box) or (stills.words("closed"), "closed")
+    still = _still(box)
+    if still is None:
+        from .stills import words
+
+        still = words("closed"), "closed"
     _show(box)
-    view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
-    data = {
-        "text/plain": alt,
-        "image/png": base64.b64encode(picture).decode(),
-        "application/vnd.jupyter.widget-view+json": view,
-    }
-    return data, {"image/png": {"alt": alt}}
+    return bundle(box, *still)
 
 
 class _Shown:
@@ -56,10 +56,10 @@ class _Shown:
 
     def __init__(self, children: tuple[ipywidgets.Widget, ...], layout: dict[str, str]) -> None:
         super().__init__(children, layout=layout)
-        self._cell = cells.Made(self)
+        self._cell = cells.Lifetime(self)
 
     def _repr_mimebundle_(self, **options: object) -> object:
-        return bundle(self) or super()._repr_mimebundle_(**options)
+        return bundle_of(self) or super()._repr_mimebundle_(**options)
 
     def close(self) -> None:
         """Take the box from the page; what is in it stays alive."""
@@ -95,8 +95,8 @@ def link(first: Scrubber, *others: Scrubber) -> None:
         raise ValueError("one widget alone cannot be linked: give two or more")
     for other in others:
         other.t = first.t
-        one = ipywidgets.jslink((first, "t"), (other, "t"))
-        one._cell = cells.Made(one)
+        connection = ipywidgets.jslink((first, "t"), (other, "t"))
+        connection._cell = cells.Lifetime(connection)
 
 
 def _teach_ipython() -> None:
@@ -104,7 +104,7 @@ def _teach_ipython() -> None:
     shell = cells._shell()
     if shell is not None:
         shell.display_formatter.mimebundle_formatter.for_type(
-            ipywidgets.Box, lambda box, include=None, exclude=None: bundle(box) or box._repr_mimebundle_()
+            ipywidgets.Box, lambda box, include=None, exclude=None: bundle_of(box) or box._repr_mimebundle_()
         )
 
 

@@ -1,6 +1,7 @@
 // Clouds of points on a canvas, over the exact density as a tint, with arrows and paths; in one dimension, bars and a line.
 
-import { axes, legend, make, sayValues, widget } from "./shared.js";
+import { TOKENS } from "./tokens.js";
+import { axes, colourOf, legend, make, sayValues, widget } from "./shared.js";
 
 function prepare(model, data, stage) {
   const plot = model.get("_plot"), names = model.get("_clouds"), scene = model.get("_scene"), values = model.get("_values");
@@ -10,31 +11,30 @@ function prepare(model, data, stage) {
   const width = right - plot.left, height = bottom - plot.top;
   canvas.width = Math.round(width * sharp);
   canvas.height = Math.round(height * sharp);
-  for (const [side, at, whole] of [["left", plot.left, plot.width], ["top", plot.top, plot.height],
-    ["width", width, plot.width], ["height", height, plot.height]]) canvas.style[side] = `${(100 * at) / whole}%`;
+  for (const [side, at, extent] of [["left", plot.left, plot.width], ["top", plot.top, plot.height],
+    ["width", width, plot.width], ["height", height, plot.height]]) canvas.style[side] = `${(100 * at) / extent}%`;
   const context = canvas.getContext("2d");
-  const colours = scene.flat ? [0, 2, 3] : [1, 2, 4];
+  const { roles, marks } = TOKENS, colours = scene.flat ? roles.bar : roles.cloud;
   const swatch = (i) => (scene.flat
-    ? make("rect", { x: 4, y: 1, width: 22, height: 9, style: `fill: var(--dl-${colours[i]}); opacity: .5` })
-    : [make("circle", { cx: 15, cy: 5, r: 3, style: `fill: var(--dl-${colours[i]})` }),
-      make("rect", { x: 12, y: 2, width: 6, height: 6, style: `fill: none; stroke: var(--dl-${colours[i]})` }),
-      make("path", { d: "M15 1l4 8h-8z", style: `fill: var(--dl-${colours[i]})` })][i]);
+    ? make("rect", { x: 4, y: 1, width: 22, height: 9, style: `fill: ${colourOf(colours[i])}; opacity: .5` })
+    : { circle: () => make("circle", { cx: 15, cy: 5, r: 3, style: `fill: ${colourOf(colours[i])}` }),
+      square: () => make("rect", { x: 12, y: 2, width: 6, height: 6, style: `fill: none; stroke: ${colourOf(colours[i])}` }),
+      triangle: () => make("path", { d: "M15 1l4 8h-8z", style: `fill: ${colourOf(colours[i])}` }) }[TOKENS.marks[i]]());
   const entries = names.map((name, i) => ({ name, swatch: swatch(i) }));
   if (scene.flat && scene.density) {
-    entries.push({ name: "exact density", swatch: make("line", { x1: 0, x2: 30, y1: 5, y2: 5, "stroke-width": 2,
-      style: "stroke: var(--dl-1)" }) });
+    entries.push({ name: "exact density", swatch: make("line", { x1: 0, x2: 30, y1: 5, y2: 5, class: "dl-line",
+      style: `stroke: ${colourOf(roles.exact)}` }) });
   } else if (scene.density) {
     entries.push({ name: "exact density, at each time on its own scale", swatch: make("rect", { x: 4, y: 1, width: 22,
-      height: 9, style: "fill: var(--dl-0); opacity: .45" }) });
+      height: 9, style: `fill: ${colourOf(roles.density)}; opacity: .45` }) });
   }
   if (scene.field) {
     entries.push({ name: "field, at each time on its own scale", swatch: make("path", { d: "M4 5h20m-5-4l5 4-5 4",
-      style: "stroke: var(--dl-faint); fill: none" }) });
+      style: "stroke: var(--dl-quiet); fill: none" }) });
   }
   const { list } = legend(entries);
   const holder = make("div", { class: "dl-holder" }, svg, canvas);
-  holder.style.width = `${plot.width}px`;
-  stage.append(make("div", { class: "dl-figure" }, holder, list));
+  stage.append(make("div", { class: "dl-figure", style: `width: ${plot.width}px` }, holder, list));
 
   const px = (v) => (x(v) - plot.left) * sharp, py = (v) => (y(v) - plot.top) * sharp;
   // Two straight lines: px(v) = ax + bx v; calling the scales for each of thousands of points would be slow.
@@ -42,7 +42,7 @@ function prepare(model, data, stage) {
   let style = null, colour = null;
   const theme = () => {
     style = getComputedStyle(stage);
-    colour = (i) => style.getPropertyValue(`--dl-${i}`).trim() || "#888";
+    colour = (i) => style.getPropertyValue(`--dl-${i}`).trim();
   };
   theme();
 
@@ -55,7 +55,7 @@ function prepare(model, data, stage) {
   const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
   const drawDensity = (k) => {
-    const levels = data.density, from = (scene["still density"] ? 0 : k) * 4096, [r, g, b] = rgb(colour(0));
+    const levels = data.density, from = (scene["still density"] ? 0 : k) * 4096, [r, g, b] = rgb(colour(roles.density));
     const pixels = tintImage.data;
     for (let row = 0; row < 64; row++) {
       for (let column = 0; column < 64; column++) {
@@ -85,7 +85,7 @@ function prepare(model, data, stage) {
         context.lineTo(x1 - 0.3 * dx - 0.18 * dy, y1 - 0.3 * dy + 0.18 * dx);
       }
     }
-    context.strokeStyle = style.getPropertyValue("--dl-faint").trim() || "#666";
+    context.strokeStyle = style.getPropertyValue("--dl-quiet").trim();
     context.lineWidth = sharp;
     context.stroke();
   };
@@ -100,7 +100,7 @@ function prepare(model, data, stage) {
         else pen ? context.lineTo(a, b) : context.moveTo(a, b), (pen = true);
       }
     }
-    context.strokeStyle = colour(3);
+    context.strokeStyle = colour(roles.path);
     context.lineWidth = 1.5 * sharp;
     context.stroke();
   };
@@ -110,21 +110,21 @@ function prepare(model, data, stage) {
       context.fillStyle = context.strokeStyle = colour(colours[c]);
       context.globalAlpha = count > 500 ? 0.7 : 0.9;
       context.lineWidth = sharp;
-      if (c) context.beginPath();
+      context.beginPath();
       for (let i = 0; i < count; i++) {
         const o = 2 * (k * count + i), a = ax + bx * points[o], b = ay + by * points[o + 1];
         if (!(a >= 0 && b >= 0 && a <= canvas.width && b <= canvas.height)) continue;
-        if (c === 0) context.fillRect(a - r, b - r, 2 * r, 2 * r);
-        else if (c === 1) context.rect(a - r, b - r, 2 * r, 2 * r);
+        if (marks[c] === "circle") context.fillRect(a - r, b - r, 2 * r, 2 * r);  // so small that it looks round
+        else if (marks[c] === "square") context.rect(a - r, b - r, 2 * r, 2 * r);
         else context.moveTo(a, b - r), context.lineTo(a + r, b + r), context.lineTo(a - r, b + r), context.closePath();
       }
-      if (c === 1) context.stroke();
-      if (c === 2) context.fill();
+      if (marks[c] === "square") context.stroke();
+      if (marks[c] === "triangle") context.fill();
       context.globalAlpha = 1;
     });
     if (scene.paths.length) {  // the points whose paths are drawn, larger
       const points = data["points 0"], count = scene.counts[0];
-      context.fillStyle = colour(3);
+      context.fillStyle = colour(roles.path);
       for (const i of scene.paths) {
         const o = 2 * (k * count + i);
         context.beginPath();
@@ -146,14 +146,14 @@ function prepare(model, data, stage) {
       context.globalAlpha = 1;
     });
     if (!scene.density) return;
-    const from = (scene.one ? 0 : k) * 201;
+    const from = (scene["still density"] ? 0 : k) * 201;
     context.beginPath();
     for (let i = 0; i < 201; i++) {
       const b = ay + by * data.density[from + i];
       if (Number.isFinite(b)) context.lineTo((i * canvas.width) / 200, b);
     }
-    context.strokeStyle = colour(1);
-    context.lineWidth = 2 * sharp;
+    context.strokeStyle = colour(roles.exact);
+    context.lineWidth = TOKENS.lineWidth * sharp;
     context.stroke();
   };
   return {

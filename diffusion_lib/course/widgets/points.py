@@ -5,10 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import traitlets
 
-from . import plots, stills
-from .base import Pack, Scrubber, array, as_times, module, number, picked
+from .. import tokens
+from . import axes
+from .arrays import Pack, array, as_times, number
+from .base import WIDGETS, Scrubber, spread
 
-MARKS = 3  # as many clouds as have colours and markers of their own
+MARKS = len(tokens.MARKS)  # as many clouds as have colours and marks of their own
+MOST_DOTS = 600  # of a cloud in a still
 
 
 def _clouds(clouds: object) -> dict[str, np.ndarray]:
@@ -16,17 +19,17 @@ def _clouds(clouds: object) -> dict[str, np.ndarray]:
     clouds = clouds if isinstance(clouds, dict) else {"points": clouds}
     if not 1 <= len(clouds) <= MARKS:
         raise ValueError(f"{len(clouds)} clouds: give one to {MARKS}")
-    made = {}
+    arrays = {}
     for name, cloud in clouds.items():
         x = array(cloud, dtype=np.float32)
         x = x[..., None] if x.ndim == 2 else x
         if x.ndim != 3 or 0 in x.shape or x.shape[-1] not in (1, 2):
             raise ValueError(f"cloud {name!r} has shape {x.shape}: give (frames, points, 1) or (frames, points, 2)")
-        made[name] = x
-    shapes = {(len(x), x.shape[-1]) for x in made.values()}
+        arrays[name] = x
+    shapes = {(len(x), x.shape[-1]) for x in arrays.values()}
     if len(shapes) > 1:
         raise ValueError(f"clouds have different frames or dimensions, {sorted(shapes)}: give them alike")
-    return made
+    return arrays
 
 
 def _over_time(values: object, grid: np.ndarray, times: list[float], shape: tuple[int, ...], name: str) -> np.ndarray:
@@ -49,6 +52,7 @@ def _tensor(grid: np.ndarray) -> object:
     return torch.from_numpy(grid)
 
 
+@WIDGETS.register
 class Points(Scrubber):
     """A cloud of points over time, in two dimensions; in one, its histogram. Taught with in notebook 02.
 
@@ -63,7 +67,6 @@ class Points(Scrubber):
     Raises ValueError for other shapes, and for a field or paths in one dimension.
     """
 
-    _code = traitlets.Unicode(module("points")).tag(sync=True)
     _plot = traitlets.Dict().tag(sync=True)
     _clouds = traitlets.List().tag(sync=True)
     _scene = traitlets.Dict().tag(sync=True)
@@ -106,39 +109,39 @@ class Points(Scrubber):
         clouds = _clouds(clouds)
         count, _, dimension = next(iter(clouds.values())).shape
         times = as_times(times, count)
-        every = np.concatenate([x.reshape(-1) for x in clouds.values()])
-        bounds = tuple(map(float, self._options["bounds"] or plots.limits(every, room=0.03)))
+        coordinates = np.concatenate([x.reshape(-1) for x in clouds.values()])
+        bounds = tuple(map(float, self._options["bounds"] or axes.limits(coordinates, room=0.03)))
         if not bounds[0] < bounds[1]:
             raise ValueError(f"bounds=({bounds[0]:g}, {bounds[1]:g}) is empty: give low < high")
         notes = []
         for name, x in clouds.items():
-            odd = int((~np.isfinite(x)).any(-1).sum())
-            out = int(((x < bounds[0]) | (x > bounds[1])).any(-1).sum())
-            if odd:
-                notes.append(f"{name}: {odd} points over all times are NaN or infinite, left out")
-            if out:
+            broken = int((~np.isfinite(x)).any(-1).sum())
+            outside = int(((x < bounds[0]) | (x > bounds[1])).any(-1).sum())
+            if broken:
+                notes.append(f"{name}: {broken} points over all times are NaN or infinite, left out")
+            if outside:
                 notes.append(
-                    f"{name}: {out} points over all times lie beyond {number(bounds[0])} … {number(bounds[1])}"
+                    f"{name}: {outside} points over all times lie beyond {number(bounds[0])} … {number(bounds[1])}"
                 )
         if dimension == 1 and (field is not None or paths):
             raise ValueError("a field and paths need points in two dimensions; these have one")
-        pack, strip, plot, scene = (
+        pack, drawn, plot, scene = (
             self._histogram(clouds, times, bounds, density)
             if dimension == 1
             else self._cloud(clouds, times, bounds, density, field, paths)
         )
         size = next(iter(clouds.values())).shape[1]
         shown = "histogram" if dimension == 1 else "cloud"
-        given = (
+        described = (
             f"{shown} of {size} points ({', '.join(clouds)}), from {self.axis} = {number(times[0])} to "
             f"{number(times[-1])}."
         )
         self._replace(
             times,
             pack,
-            strip,
+            drawn,
             values=values,
-            alt=alt or given,
+            alt=alt or described,
             note="; ".join(notes),
             _plot=plot,
             _clouds=list(clouds),
@@ -151,25 +154,28 @@ class Points(Scrubber):
         edges = np.linspace(*bounds, bins + 1)
         bars = {}
         for i, (name, x) in enumerate(clouds.items()):
-            whole = x.shape[1] * (edges[1] - edges[0])  # of all points, those outside and odd ones too: a true density
+            area = x.shape[1] * (
+                edges[1] - edges[0]
+            )  # of all points, those outside and broken ones too: a true density
             bars[name] = np.stack(
-                [np.histogram(frame[np.isfinite(frame)], edges)[0] / whole for frame in x[..., 0]]
+                [np.histogram(frame[np.isfinite(frame)], edges)[0] / area for frame in x[..., 0]]
             ).astype(np.float32)
             pack.add(f"bars {i}", bars[name])
             top = max(top, float(bars[name].max()))
-        exact, one = None, False
+        exact, constant = None, False
         if density is not None:
             grid = np.linspace(*bounds, 201, dtype=np.float32)[:, None]
             exact = _over_time(density, grid, times, (201,), "density")
             pack.add("density", exact)
-            one = len(exact) == 1
+            constant = len(exact) == 1
             if np.isfinite(exact).any():
                 top = max(top, float(exact[np.isfinite(exact)].max()))
         top = self._options["y_max"] or top * 1.05 or 1.0
         size = {"width": self._options["width"] or 400, "height": self._options["height"] or 240}
-        plot = plots.plot(bounds, (0.0, top), x_label="x", y_label="density", **size)
-        strip = {"bars": bars, "edges": edges, "density": exact}
-        return pack, strip, plot, {"bins": bins, "density": exact is not None, "one": one, "flat": True}
+        plot = axes.plot(bounds, (0.0, top), x_label="x", y_label="density", **size)
+        drawn = {"bars": bars, "edges": edges, "density": exact}
+        scene = {"bins": bins, "density": exact is not None, "still density": constant, "flat": True}
+        return pack, drawn, plot, scene
 
     def _cloud(self, clouds: dict, times: list, bounds: tuple, density: object, field: object, paths: object) -> tuple:
         """The same for points in two dimensions."""
@@ -200,41 +206,87 @@ class Points(Scrubber):
             pack.add("field", arrows)
             scene["still field"] = len(arrows) == 1
         side = self._options["width"] or 360
-        plot = plots.plot(bounds, bounds, width=side, height=self._options["height"] or side - 18)
-        plot |= {"bottom": 26, "left": 44}
-        strip = {"clouds": list(clouds.values()), "density": levels, "field": arrows, "paths": paths}
-        return pack, strip, plot, scene
+        size = {"width": side, "height": self._options["height"] or side + 10}
+        plot = axes.plot(bounds, bounds, x_label="x₁", y_label="x₂", **size) | {"left": 44}
+        drawn = {"clouds": clouds, "density": levels, "field": arrows, "paths": paths}
+        return pack, drawn, plot, scene
 
     def still(self) -> bytes:
         """A PNG of up to five times, first to last."""
-        panels = []
-        for k in picked(len(self.times)):
-            head = {"yLabel": f"{self.axis} = {number(self.times[k])}", "top": 22}
-            size = {"width": 190, "left": 8, "right": 8, "xTicks": plots.ticks(*self._plot["x"], most=4), "yTicks": []}
-            if self._scene["flat"]:
-                sheet = stills.Plot(self._plot | head | size | {"height": 150})
-                for i, bars in enumerate(self._strip["bars"].values()):
-                    sheet.bars(self._strip["edges"], bars[k], plots.COLOURS[i])
-                sheet.axes()
-                exact = self._strip["density"]
-                if exact is not None:
-                    x = np.linspace(*self._plot["x"], 201)
-                    sheet.line(x, exact[0 if len(exact) == 1 else k], plots.COLOURS[1], ())
-            else:
-                sheet = stills.Plot(self._plot | head | size | {"height": 190 + 6 + 14, "bottom": 20})
-                levels, arrows = self._strip["density"], self._strip["field"]
-                if levels is not None:
-                    sheet.shade(levels[0 if len(levels) == 1 else k], plots.COLOURS[0])
-                sheet.axes()
-                if arrows is not None:
-                    sheet.arrows(_grid(tuple(self._plot["x"]), 16), arrows[0 if len(arrows) == 1 else k].reshape(-1, 2))
-                for i in self._strip["paths"]:
-                    path = self._strip["clouds"][0][: k + 1, i]
-                    sheet.line(path[:, 0], path[:, 1], plots.COLOURS[3], ())
-                for i, cloud in enumerate(self._strip["clouds"]):
-                    sheet.dots(cloud[k][:600], plots.COLOURS[(1, 2, 4)[i]], i)
-            panels.append(sheet.finish())
-        return stills.png(stills.side_by_side(panels), repr(self), colours=64)
+        from . import stills
+
+        chosen, flat = spread(len(self.times)), self._scene["flat"]
+        width = 190 * max(2, len(chosen))
+        figure, panels = stills.panels(len(chosen), width=width, height=250 if flat else 270, equal=not flat)
+        for k, panel in zip(chosen, panels, strict=True):
+            entries = self._draw_bars(panel, k) if flat else self._draw_cloud(panel, k)
+            panel.set(xlim=self._plot["x"], ylim=self._plot["y"], xlabel=self._plot["xLabel"])
+            panel.set_title(stills.plain(f"{self.axis} = {number(self.times[k])}"))
+            panel.locator_params(nbins=4, steps=[1, 2, 5, 10])
+        panels[0].set_ylabel(self._plot["yLabel"])
+        stills.legend(figure, entries)
+        return stills.finish(figure, repr(self))
+
+    def _draw_bars(self, panel: object, k: int) -> list[tuple[object, str]]:
+        """Histograms and the exact density at frame k, on matplotlib's axes; returns what the legend says."""
+        from ..figures import COLOURS
+
+        entries, edges, exact = [], self._drawn["edges"], self._drawn["density"]
+        for i, (name, bars) in enumerate(self._drawn["bars"].items()):
+            colour = COLOURS[tokens.ROLES["bar"][i]]
+            shape = panel.stairs(np.minimum(bars[k], self._plot["y"][1]), edges, fill=True, color=colour, alpha=0.5)
+            entries.append((shape, name))
+        if exact is not None:
+            x = np.linspace(*self._plot["x"], exact.shape[1])
+            (line,) = panel.plot(x, _at(exact, k), color=COLOURS[tokens.ROLES["exact"]], linestyle="-")
+            entries.append((line, "exact density"))
+        return entries
+
+    def _draw_cloud(self, panel: object, k: int) -> list[tuple[object, str]]:
+        """Density, field, paths and clouds at frame k, on matplotlib's axes; returns what the legend says."""
+        from matplotlib.colors import LinearSegmentedColormap, to_rgba
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
+
+        from ..figures import COLOURS
+        from ..figures.style import CLOUD_MARKERS
+
+        density, field, tint = self._drawn["density"], self._drawn["field"], COLOURS[tokens.ROLES["density"]]
+        (low, high), entries = self._plot["x"], []
+        panel.set_aspect("equal")
+        for i, (name, cloud) in enumerate(self._drawn["clouds"].items()):
+            colour, marker = COLOURS[tokens.ROLES["cloud"][i]], CLOUD_MARKERS[i]
+            dots = cloud[k][:MOST_DOTS]
+            panel.scatter(*dots.T, s=6, marker=marker, color=colour, alpha=0.7, linewidths=0, zorder=3)
+            entries.append((Line2D([], [], color=colour, marker=marker, linestyle="none"), name))
+        if density is not None:
+            shades = LinearSegmentedColormap.from_list("density", [to_rgba(tint, 0.0), to_rgba(tint, 0.6)])
+            levels, extent = _at(density, k), (low, high, low, high)
+            panel.imshow(
+                levels, extent=extent, origin="lower", cmap=shades, vmin=0, vmax=255, interpolation="bilinear", zorder=1
+            )
+            entries.append((Patch(color=tint, alpha=0.45), "exact density, each on its own scale"))
+        if field is not None:
+            cell, places = (high - low) / 16, _grid((low, high), 16)
+            arrows = _at(field, k).reshape(-1, 2)
+            colour = tokens.LIGHT["quiet"]
+            panel.quiver(
+                *places.T, *(cell * arrows.T), color=colour, angles="xy", scale_units="xy", scale=1, width=0.006
+            )
+            entries.append((Line2D([], [], color=colour, marker=">", linewidth=1), "field, each on its own scale"))
+        if self._drawn["paths"]:
+            colour = COLOURS[tokens.ROLES["path"]]
+            first = next(iter(self._drawn["clouds"].values()))
+            for i in self._drawn["paths"]:
+                panel.plot(*first[: k + 1, i].T, color=colour, linestyle="-", linewidth=1.2)
+                panel.plot(*first[k, i], "o", color=colour, markersize=4, zorder=4)
+            entries.append((Line2D([], [], color=colour, marker="o", markersize=4, linewidth=1.2), "paths"))
+        return entries
+
+
+def _at(values: np.ndarray, k: int) -> np.ndarray:
+    """The values at frame k, of an array that has all frames or the same for all."""
+    return values[0 if len(values) == 1 else k]
 
 
 def _grid(bounds: tuple[float, float], size: int) -> np.ndarray:

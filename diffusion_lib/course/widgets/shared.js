@@ -1,6 +1,9 @@
 // What every scrubber has: its place in time (follow), its data (unpack), its controls (scrubber).
 // A widget draws one frame; everything that moves is here.
 
+// TOKENS are those of course/tokens.py: browser.py puts them in the place of this import.
+import { TOKENS } from "./tokens.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Position in `times` of the value closest to t; the earlier one of two equally close. */
@@ -45,16 +48,16 @@ async function inflate(buffer) {
 /** The arrays that Python packed into `_data`, by name, as typed arrays. */
 export async function unpack(model) {
   const all = bytes(model, "_data");
-  const made = {};
+  const arrays = {};
   for (const part of model.get("_parts")) {
     let buffer = all.slice(part.start, part.start + part.length);
     if (part.zip) buffer = await inflate(buffer);
     const Type = { u1: Uint8Array, f4: Float32Array, f8: Float64Array }[part.type];
     const array = new Type(buffer);
     if (part.stride) for (let i = part.stride; i < array.length; i++) array[i] += array[i - part.stride];
-    made[part.name] = array;
+    arrays[part.name] = array;
   }
-  return made;
+  return arrays;
 }
 
 /** An element with attributes, properties and children; text is always a text node. */
@@ -81,6 +84,7 @@ export function say(x, digits = 3) {
 }
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
+const dark = matchMedia("(prefers-color-scheme: dark)");
 const ICONS = {
   play: "M4 2.5v11l9-5.5z",
   pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",
@@ -134,14 +138,15 @@ export function scrubber(model, el, prepare) {
   const clock = make("span", { class: "dl-clock", "aria-hidden": "true" });
   const speed = make("select", { class: "dl-speed", "aria-label": "Frames per second", title: "Frames per second" });
   const loop = button("loop", "Loop");
-  const bar = make("div", { class: "dl-bar" }, play, back, slider, forward, clock, speed, loop);
+  const buttons = make("div", { class: "dl-buttons" }, play, back, forward, loop, speed, clock);
+  const bar = make("div", { class: "dl-bar" }, slider, buttons);
   const values = make("div", { class: "dl-values" });
   const note = make("div", { class: "dl-note", role: "note" });
   root.append(stage, values, bar, note);
   el.append(root);
 
   let scene = null;      // what prepare() returned
-  let made = 0;          // the revision it was made of: a later one's frames may be more than it has
+  let drawn = 0;         // the revision it was made of: a later one's frames may be more than it has
   let shown = -1;        // the frame on the screen
   let wanted = 0;        // a request for an animation frame, or 0
   let alive = true;
@@ -150,12 +155,12 @@ export function scrubber(model, el, prepare) {
   const draw = () => {
     wanted = 0;
     const k = model.get("index");
-    if (!alive || !scene || made !== model.get("_revision") || k === shown || k >= count()) return;
+    if (!alive || !scene || drawn !== model.get("_revision") || k === shown || k >= count()) return;
     shown = k;
     const times = model.get("times");
     scene.draw(k);
-    const said = scene.say ? scene.say(k) : "";
-    if (values.textContent !== said) values.textContent = said;
+    const text = scene.say ? scene.say(k) : "";
+    if (values.textContent !== text) values.textContent = text;
     const name = model.get("axis");
     const time = `${name} = ${say(times[k], 4)}`;
     const place = `${k + 1} of ${times.length}`;
@@ -163,7 +168,7 @@ export function scrubber(model, el, prepare) {
     const part = times.length > 1 ? (100 * k) / (times.length - 1) : 0;
     fill.style.width = thumb.style.left = `${part}%`;
     slider.setAttribute("aria-valuenow", k);
-    const more = [said, scene.read ? scene.read(k) : ""].filter(Boolean);
+    const more = [text, scene.read ? scene.read(k) : ""].filter(Boolean);
     slider.setAttribute("aria-valuetext", [`${time}, frame ${place}`, ...more].join("; "));
   };
   const ask = () => {
@@ -173,11 +178,12 @@ export function scrubber(model, el, prepare) {
   const go = (k) => {
     const times = model.get("times");
     k = Math.max(0, Math.min(times.length - 1, k));
-    if (times[k] === model.get("t") && k === model.get("index")) return;
+    if (times[k] === model.get("t") && k === model.get("index")) return false;
     model.set("t", times[k]);
     model.set("index", k);
     // At once: ipywidgets holds back what the kernel is too slow for, and drops its late echoes only of what it was told.
     model.save_changes();
+    return true;
   };
 
   // Playing: the frame follows from the clock, so a slow screen skips frames and never slows down.
@@ -216,7 +222,7 @@ export function scrubber(model, el, prepare) {
   const toggle = () => (playing ? stop() : begin());
   const step = (by) => {
     stop();
-    go(model.get("index") + by);
+    return go(model.get("index") + by);
   };
 
   listen(play, "click", toggle);
@@ -245,32 +251,32 @@ export function scrubber(model, el, prepare) {
     moves[event.key]();
   }, true);
   const drag = (target, place) => {
-    let held = null;
+    let grip = null;  // what `place` said when the pointer went down, until it goes up
     listen(target, "pointerdown", (event) => {
       if (event.button !== 0) return;
       stop();
-      held = place(event, null);
+      grip = place(event, null);
       target.setPointerCapture(event.pointerId);
       slider.focus({ preventScroll: true });
     });
-    listen(target, "pointermove", (event) => held !== null && place(event, held));
-    for (const name of ["pointerup", "pointercancel"]) listen(target, name, () => (held = null));
+    listen(target, "pointermove", (event) => grip !== null && place(event, grip));
+    for (const name of ["pointerup", "pointercancel"]) listen(target, name, () => (grip = null));
   };
   drag(slider, (event) => {
     const box = track.getBoundingClientRect();
     go(Math.round(((event.clientX - box.left) / box.width) * (count() - 1)));
     return true;
   });
-  drag(stage, (event, held) => {  // on the picture itself: from where it is, as a film is pulled
+  drag(stage, (event, grip) => {  // on the picture itself: from where it is, as a film is pulled
     if (scene && scene.place) return go(scene.place(event)), true;
-    if (!held) return { x: event.clientX, k: model.get("index") };
+    if (!grip) return { x: event.clientX, k: model.get("index") };
     const width = Math.max(200, stage.getBoundingClientRect().width);
-    go(held.k + Math.round(((event.clientX - held.x) / width) * (count() - 1)));
+    go(grip.k + Math.round(((event.clientX - grip.x) / width) * (count() - 1)));
   });
-  listen(root, "wheel", (event) => {  // over the slider always; over the picture once the widget has the focus
-    if (event.ctrlKey || !(bar.contains(event.target) || root.contains(document.activeElement))) return;
-    event.preventDefault();
-    step(Math.sign(event.deltaY || event.deltaX));
+  // The wheel moves time once the widget has the focus; without it, and at either end, it scrolls the page as ever.
+  listen(root, "wheel", (event) => {
+    if (event.ctrlKey || !root.matches(":focus-within")) return;
+    if (step(Math.sign(event.deltaY || event.deltaX))) event.preventDefault();
   }, { passive: false });
 
   const load = async () => {
@@ -287,7 +293,7 @@ export function scrubber(model, el, prepare) {
     const n = count();
     stage.replaceChildren();
     scene = prepare(next, stage);
-    made = revision;
+    drawn = revision;
     const rates = [1, 2, 5, 10, 20, 30, 60];
     if (!speed.children.length) {
       for (const rate of rates) speed.append(make("option", { value: rate }, `${rate}/s`));
@@ -308,11 +314,14 @@ export function scrubber(model, el, prepare) {
     shown = -1;
     draw();
   };
-  const themes = new MutationObserver(() => {  // a canvas has to be told of another theme
+  const recolour = () => {  // a canvas has to be told of another theme
     if (scene && scene.theme) scene.theme(), (shown = -1), ask();
-  });
-  themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
+  };
+  const themes = new MutationObserver(recolour);
+  themes.observe(document.body, { attributes: true,
+    attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "data-vscode-theme-kind"] });
   on.push(() => themes.disconnect());
+  listen(dark, "change", recolour);
   watch("change:t", ask);
   watch("change:index", ask);
   watch("change:_revision", load);
@@ -338,13 +347,18 @@ export function widget(prepare) {
       return follow(model);
     },
     render({ model, el }) {
+      el.classList.add("dl-place");
       const frame = scrubber(model, el, (data, stage) => prepare(model, data, stage));
       return () => frame.close();
     },
   };
 }
 
-/** Values to pixels of a plot that Python laid out (plots.py). */
+/** The i-th colour as CSS, and the i-th dash as SVG writes it. */
+export const colourOf = (i) => `var(--dl-${i % TOKENS.dashes.length})`;
+export const dashOf = (i) => TOKENS.dashes[i % TOKENS.dashes.length].join(" ");
+
+/** Values to pixels of a plot that Python laid out (axes.py). */
 export function scales(plot) {
   const scale = (ends, log, a, b) => {
     const f = log ? (v) => Math.log(v / ends[0]) / Math.log(ends[1] / ends[0]) : (v) => (v - ends[0]) / (ends[1] - ends[0]);
@@ -391,10 +405,10 @@ export function axes(plot, label) {
 export function legend(lines) {
   const texts = [];
   const list = make("div", { class: "dl-legend" });
-  lines.forEach(({ name, dash, swatch }, i) => {
+  lines.forEach(({ name, swatch }, i) => {
     const svg = make("svg", { viewBox: "0 0 30 10", "aria-hidden": "true" });
-    svg.append(swatch || make("line", { x1: 0, x2: 30, y1: 5, y2: 5, "stroke-dasharray": dash.join(" "), "stroke-width": 2,
-      style: `stroke: var(--dl-${i % 6})` }));
+    svg.append(swatch || make("line", { x1: 0, x2: 30, y1: 5, y2: 5, "stroke-dasharray": dashOf(i), class: "dl-line",
+      style: `stroke: ${colourOf(i)}` }));
     const text = document.createTextNode("");
     texts.push(text);
     list.append(make("div", {}, svg, make("span", {}, name), make("b", {}, text)));

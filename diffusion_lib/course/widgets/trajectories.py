@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from .base import Scrubber, array
+from .arrays import array
+from .base import Scrubber
 from .frames import Frames
 from .points import Points
 

@@ -1,13 +1,10 @@
-"""Axes: where values lie on a plot, for the browser and for stills alike."""
+"""Axes: where values lie on a plot in the browser."""
 
 import math
 
 import numpy as np
 
-from .base import number
-from .stills import COLOURS, DASHES
-
-__all__ = ["COLOURS", "DASHES", "limits", "plot", "ticks"]
+from .arrays import number
 
 
 def ticks(low: float, high: float, *, log: bool = False, most: int = 6) -> list[list]:
@@ -15,9 +12,9 @@ def ticks(low: float, high: float, *, log: bool = False, most: int = 6) -> list[
     if log:
         first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
         by = max(1, math.ceil((last - first) / (most - 1)))
-        made = [10.0**power for power in range(first, last + 1, by)]
-        if len(made) >= 2:
-            return [[value, power_of_ten(value)] for value in made]
+        powers = [10.0**power for power in range(first, last + 1, by)]
+        if len(powers) >= 2:
+            return [[value, power_of_ten(value)] for value in powers]
         return [[value, number(value)] for value in np.geomspace(low, high, 3)]
     rough = (high - low) / most
     size = 10.0 ** math.floor(math.log10(rough))

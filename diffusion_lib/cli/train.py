@@ -1,0 +1,190 @@
+"""``train``: a data set, a network that fits it, and the options of :class:`~diffusion_lib.training.TrainingConfig`."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from .. import training
+from ..checkpoints import ModelCard, describe, save_denoiser
+from ..data import NAMES, Dataset, Fresh, load
+from ..denoisers import Denoiser
+from ..networks import NETWORKS, parameter_count
+from ..predictions import TARGETS
+from ..schedules import SCHEDULES
+from . import arguments
+from .arguments import chosen, optional, options_of
+from .log import Log
+from .models import PICTURE, add_sampling_options, draw, open_model, sampling_arguments, write_picture
+
+MODEL, LOG = "model.safetensors", "log.csv"
+DATA_OPTIONS = ("size", "count")
+FITTED = dict.fromkeys(("multipliers", "attention"), "what fits the size")  # a U-Net's, see `network`
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is trained, on what and how, and where it is written."""
+    add = parser.add_argument
+    add("--data", required=True, help=f"data set: {', '.join(NAMES)}")
+    add("--out", required=True, type=Path, help="folder for all that is written")
+    add("--resume", action="store_true", help="go on from the checkpoint in --out (give the same options)")
+    arguments.add_options(parser, options_of(training.TrainingConfig).values())
+    arguments.add_options(parser, [options_of(training.train)["every"]])
+    arguments.add_options(parser, [options_of(load)[name] for name in DATA_OPTIONS])
+    add("--fresh", action="store_true", help="draw new examples for every step, for data that are drawn by a formula")
+    add("--schedule", choices=usual_schedules(), default="Cosine", help="the curves alpha and sigma (default: Cosine)")
+    add("--predicts", choices=tuple(TARGETS), default="v", help="what the network answers with (default: v)")
+    add("--network", choices=tuple(offered_networks()), help="by default a UNet for pictures, an MLP for points")
+    arguments.add_options(parser, network_options())
+    add("--init", help="start from the weights of this model, not from nothing (its network must be the same)")
+    add("--half", action="store_true", help="store the finished model in float16")
+    add_sampling_options(parser, count=64)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, and write a checkpoint, a model, a log and a picture. Nothing is written before the first step is done."""
+    engine = training.accelerator()
+    folder, checkpoint = options.out, options.out / training.CHECKPOINT
+    if checkpoint.exists() and not options.resume:
+        raise ValueError(f"{folder} holds a run already: add --resume to go on with it, or choose another --out")
+    if options.resume and not checkpoint.exists():
+        raise ValueError(f"{folder} has no {training.CHECKPOINT}: nothing to resume, leave out --resume")
+    config = training.TrainingConfig(**{name: getattr(options, name) for name in options_of(training.TrainingConfig)})
+    source = data = examples(options)
+    if isinstance(source, Fresh):
+        data = source.example
+    denoiser = Denoiser(network(data, options), SCHEDULES[options.schedule](), options.predicts)
+    if options.init and not options.resume:
+        start, _ = open_model(options.init)
+        if start.net.config != denoiser.net.config:
+            raise ValueError(f"--init {options.init} has network {start.net.config}, this run {denoiser.net.config}")
+        denoiser.net.load_state_dict(start.net.state_dict())
+    example = {"shape": list(data.shape), "classes": list(data.classes)}
+    sampling_arguments(denoiser, example, options)  # wrong ones are refused now, not after the training
+    terminal = sys.stderr.isatty()
+    steps = training.train(denoiser, source, config, folder=folder, every=options.every, progress=terminal)
+    say = print if engine.is_main_process else lambda *_: None
+    say(
+        f"{source}\n{type(denoiser.net).__name__} of {parameter_count(denoiser.net):,} numbers, {denoiser.schedule!r}, "
+        f"predicts {denoiser.predicts}"
+    )
+
+    start, log = time.perf_counter(), None
+    try:
+        with interruptions() as interrupted:
+            for p in steps:
+                if engine.is_main_process:
+                    if log is None:
+                        folder.mkdir(parents=True, exist_ok=True)
+                        log = Log(folder / LOG, first=p.step)
+                    seconds = time.perf_counter() - start
+                    log.add(step=p.step, loss=p.loss, grad_norm=p.grad_norm, lr=p.lr, seconds=seconds)
+                    if p.step % options.every == 0 and p.step < config.steps:
+                        if not terminal:
+                            say(f"step {p.step} of {config.steps}: loss {p.loss:.4f}")
+                        write_picture(draw(p.denoiser, example, options), folder / PICTURE)
+                if interrupted.is_set() and p.step < config.steps:
+                    raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        steps.close()  # which writes a checkpoint
+        raise KeyboardInterrupt(interruption(checkpoint, config.steps)) from None
+    if engine.is_main_process:
+        card = describe(checkpoint)
+        dtype = torch.float16 if options.half else torch.float32
+        card = ModelCard(data=card.data, training=card.training, step=card.step)
+        save_denoiser(folder / MODEL, p.denoiser, card=card, dtype=dtype)
+        write_picture(draw(p.denoiser, example, options), folder / PICTURE)
+        say(f"step {p.step}: loss {p.loss:.4f}. Wrote {MODEL}, {PICTURE}, {LOG} and {training.CHECKPOINT} to {folder}")
+    engine.end_training()
+
+
+def examples(options: argparse.Namespace) -> Dataset | Fresh:
+    """What to train on: a data set, or with --fresh what draws a new example each time."""
+    if not options.fresh:
+        return load(options.data, seed=options.seed, **{name: getattr(options, name) for name in DATA_OPTIONS})
+    if options.count is not None:
+        raise ValueError(f"--count {options.count} with --fresh, whose examples have no end: leave one of them out")
+    return Fresh(options.data, size=options.size)
+
+
+@contextmanager
+def interruptions() -> Iterator[threading.Event]:
+    """Ctrl-C sets an event, for the step that is under way to be finished first; a second one does not wait."""
+    event = threading.Event()
+
+    def handle(*_) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    if threading.current_thread() is not threading.main_thread():  # where no signal can be caught
+        yield event
+        return
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def interruption(checkpoint: Path, steps: int) -> str:
+    """What to say after Ctrl-C: how far the training came, and how to go on."""
+    if not checkpoint.exists():
+        return "interrupted before the end of the first step: nothing was written"
+    done = describe(checkpoint).step
+    return f"interrupted at step {done} of {steps}, saved in {checkpoint}: give the same command with --resume to go on"
+
+
+def usual_schedules() -> tuple[str, ...]:
+    """The schedules that need no constants to be given."""
+    empty = inspect.Parameter.empty
+    return tuple(
+        name
+        for name, kind in SCHEDULES.items()
+        if all(parameter.default is not empty for parameter in inspect.signature(kind).parameters.values())
+    )
+
+
+def offered_networks() -> dict[str, type]:
+    """The networks that can be told a data set's classes."""
+    return {name: kind for name, kind in NETWORKS.items() if "classes" in inspect.signature(kind).parameters}
+
+
+def network_options() -> list[arguments.Option]:
+    """What the offered networks can be told, beside what follows from the data."""
+    return optional(offered_networks(), skip=("classes",), shown=FITTED)
+
+
+def network(data: Dataset, options: argparse.Namespace) -> torch.nn.Module:
+    """A new network that fits the data; its weights follow from --seed.
+
+    Unless told otherwise, a U-Net halves the picture to 8 pixels (4 for the smallest) and attends at that level only.
+    """
+    name = options.network or ("UNet" if data.is_images else "MLP")
+    kind = NETWORKS[name]
+    given = chosen(options, name, kind, network_options())
+    if data.is_images and data.shape[1] != data.shape[2]:
+        raise ValueError(f"pictures of {data.name} are {data.shape[1]} × {data.shape[2]}, not square: give --size")
+    if name == "UNet" and data.is_images:
+        side = data.shape[1]
+        levels = max(2, side.bit_length() - 3) if side % 2 == 0 else 1
+        given.setdefault("multipliers", (1, 2, 3, 4)[:levels])
+        given.setdefault("attention", (len(given["multipliers"]) - 1,))
+    classes = 0 if data.labels is None else len(data.classes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        net = kind(*data.shape[:2], classes=classes, **given)  # channels and side of pictures, or D of points
+    try:
+        net(torch.zeros(1, *data.shape), torch.zeros(1))
+    except ValueError as error:
+        raise ValueError(f"--network {name} does not fit {data.name}: {error}") from None
+    return net

@@ -1,0 +1,193 @@
+"""What a check finds: whether a function is right, and if not, the one sentence about it that helps most.
+
+The function is run on a dozen random inputs (`draws.py`); its answers are compared with the exact ones, and with those
+of each catalogued mistake.
+"""
+
+import inspect
+import numbers
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from .diagnosis import Answer, changed_input, in_words, wrong_numbers
+from .display import clean
+from .draws import draws, parts_of
+from .exercise import Exercise
+from .running import Outcome, run_calls
+from .stubs import is_stub, is_stubs_error
+
+TIME_LIMIT = 10.0  # seconds for all calls of one check, which take a few milliseconds: room for a crowded server
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: `state` and the one line it prints."""
+
+    state: Literal["right", "not attempted", "not yet"]
+    line: str
+    printed: str = ""
+
+
+def judge(exercise: Exercise, function: Callable) -> Verdict:
+    """Find out whether a function is right, and if not, which one thing to say about it.
+
+    Whatever the function does, and also when the learner interrupts it, a verdict comes back: nothing is raised.
+    """
+    try:
+        return _judge(exercise, function)
+    except KeyboardInterrupt:
+        return _interrupted(exercise)
+
+
+def _judge(exercise: Exercise, function: Callable) -> Verdict:
+    if not callable(function):
+        return _not_yet(exercise, f'Hand over the function itself, without brackets: check("{exercise.id}", name).')
+    if is_stub(function):
+        return _not_attempted(exercise)
+    if sentence := _wrong_arguments(exercise, function):
+        return _not_yet(exercise, sentence)
+
+    outcome = _run(exercise, function)
+    if outcome.interrupted:
+        return _interrupted(exercise, outcome)
+    failure = outcome.failure
+    if failure and is_stubs_error(failure.name, failure.message, failure.source):
+        return _not_attempted(exercise)
+    answers: list[Answer] = outcome.results
+    if any(_has_dots(answer.result) for answer in answers):
+        return _not_attempted(exercise)
+    sentence = (
+        _stopped(exercise, outcome)
+        or _wrong_form(exercise, answers)
+        or wrong_numbers(exercise, answers, outcome.drew_random_numbers)
+        or changed_input(answers, "Your numbers are right, but you")
+    )
+    if sentence:
+        return _not_yet(exercise, sentence, outcome.printed)
+    return Verdict("right", f"{exercise.id} — right.")
+
+
+def _not_attempted(exercise: Exercise) -> Verdict:
+    remedy = f'replace the ... and run the cell again.  hint("{exercise.id}") helps.'
+    return Verdict("not attempted", f"{exercise.id} — not attempted yet: {remedy}")
+
+
+def _not_yet(exercise: Exercise, sentence: str, printed: str = "") -> Verdict:
+    return Verdict("not yet", f"{exercise.id} — not yet. {clean(sentence)}", printed)
+
+
+def _interrupted(exercise: Exercise, outcome: Outcome | None = None) -> Verdict:
+    sentence = "You interrupted the check before your function had answered: look for a loop that never ends."
+    if outcome is None:
+        return _not_yet(exercise, sentence)
+    return _not_yet(exercise, sentence + _restart(outcome), outcome.printed)
+
+
+def _restart(outcome: Outcome) -> str:
+    return " It could not be stopped: restart the kernel." if outcome.left_running else ""
+
+
+def _wrong_arguments(exercise: Exercise, function: Callable) -> str | None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some built-in callables do not tell
+        return None
+    try:
+        signature.bind(*exercise.arguments)
+    except TypeError:
+        takes = _short(clean(signature, otherwise="other arguments"), 160)  # a default may be anything
+        needs = ", ".join(exercise.arguments)
+        return f"Your function takes {takes}, but the check calls it with ({needs}): keep the stub's first line."
+    return None
+
+
+def _run(exercise: Exercise, function: Callable) -> Outcome:
+    """Call the function on every draw, and on the first once more."""
+    inputs = [draw.arguments for draw in (*draws(exercise), draws(exercise)[0])]
+    untouched = iter(inputs)
+
+    def collect(arguments: tuple, result: Any) -> Answer:
+        changed = tuple(
+            name
+            for name, before, after in zip(exercise.arguments, next(untouched)(), arguments, strict=True)
+            if name not in exercise.changes and not _same(before, after)
+        )
+        return Answer(parts_of(exercise, arguments, result), changed, result)
+
+    return run_calls(function, inputs, collect, TIME_LIMIT)
+
+
+def _same(before: Any, after: Any) -> bool:
+    if isinstance(before, Tensor):
+        form = (before.shape, before.dtype, before.device, before.layout)
+        return form == (after.shape, after.dtype, after.device, after.layout) and torch.equal(before, after)
+    if isinstance(before, torch.nn.Module):
+        return _same(list(before.state_dict().values()), list(after.state_dict().values()))
+    if isinstance(before, list | tuple):
+        return len(before) == len(after) and all(map(_same, before, after))
+    return not isinstance(before, numbers.Number) or before == after
+
+
+def _stopped(exercise: Exercise, outcome: Outcome) -> str | None:
+    """The sentence for a function that raised, did not come back, or returned what cannot be read."""
+    if outcome.timed_out:
+        busy = f"Your function was still busy after {TIME_LIMIT:g} seconds: look for a loop that never ends."
+        return busy + _restart(outcome)
+    failure = outcome.failure
+    if failure is None:
+        return None
+    where = f" in line {failure.line}, `{_short(failure.source, 80)}`" if failure.line else ""
+    about = f" ({_short(failure.message, 160)})" if failure.message else ""
+    if failure.in_result:
+        return f"What your function returns, or leaves in its arguments, cannot be read: {failure.name}{about}{where}."
+    inputs = draws(exercise)[len(outcome.results) % len(draws(exercise))].arguments()
+    return f"Your function stopped with {failure.name}{about}{where}. It was called with {in_words(exercise, inputs)}."
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _has_dots(result: Any) -> bool:
+    return result is ... or (isinstance(result, list | tuple) and any(part is ... for part in result))
+
+
+def _wrong_form(exercise: Exercise, answers: list[Answer]) -> str | None:
+    """The sentence for a result that is not made of real, floating-point tensors."""
+    names = exercise.returns
+    for answer in answers:
+        result = answer.result
+        if result is None:
+            return "Your function returns nothing: end it with return."
+        if exercise.observe is None and len(names) > 1:
+            count = len(result) if isinstance(result, list | tuple) else 1
+            if count != len(names):
+                things = "one thing" if count == 1 else f"{count} things"
+                return f"Return {len(names)} things, `return {', '.join(names)}`; your function returns {things}."
+        for name, part in zip(names, answer.parts, strict=True):
+            if sentence := _wrong_type("Your function" if len(names) == 1 else f"For the {name}, your function", part):
+                return sentence
+    return None
+
+
+def _wrong_type(who: str, part: Any) -> str | None:
+    if part is None:
+        return f"{who} returns None."
+    if type(part).__module__ == "numpy":
+        return f"{who} returns a NumPy array. Stay in torch (torch.sqrt for np.sqrt): only tensors have gradients."
+    if isinstance(part, types.GeneratorType):
+        return f"{who} is a generator: use return, not yield."
+    if isinstance(part, list | tuple):
+        return f"{who} returns a {type(part).__name__} where one tensor is wanted: torch.stack or torch.cat joins them."
+    if not isinstance(part, Tensor):
+        return f"{who} returns a {type(part).__name__} where a tensor is wanted."
+    if part.layout is not torch.strided or part.device.type == "meta":
+        return f"{who} returns a tensor without ordinary numbers in it ({part.layout}, {part.device})."
+    if part.dtype != torch.float64:
+        return f"{who} returns numbers of type {part.dtype} where torch.float32 is wanted: rounding spoils them."
+    return None

@@ -1,0 +1,98 @@
+"""The course as a site: each notebook is run and becomes a page, and an index leads to them."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import tokens
+from .page import _environment, page_of, title
+
+
+def export(
+    directory: str | Path,
+    notebooks: Sequence[str | Path] | None = None,
+    *,
+    execute: bool = True,
+    timeout: float = 900.0,
+    progress: bool = True,
+) -> list[Path]:
+    """Write one HTML page a notebook, and `index.html`, into `directory`; returns their paths.
+
+    notebooks: their paths; without them those of the course. execute: run each in its folder first, in a fresh kernel;
+    otherwise scrubbers are live only in notebooks that were saved with their widget state. timeout: seconds a cell.
+    progress: a bar for the notebook that runs, where a terminal shows it, and a line for each page that is done.
+
+    Raises FileNotFoundError, before anything is written, if a notebook is not there, and RuntimeError, which names
+    notebook and cell, if one fails.
+    """
+    import nbformat
+    from tqdm import tqdm
+
+    paths = [Path(path) for path in notebooks] if notebooks is not None else course()
+    if not paths:
+        raise FileNotFoundError("no notebooks to export: give their paths")
+    if missing := [str(path) for path in paths if not path.is_file()]:
+        raise FileNotFoundError(f"no notebook {', '.join(missing)}: give the paths of .ipynb files")
+    contents = [nbformat.read(path, as_version=4) for path in paths]
+    entries = [
+        (f"{path.stem}.html", title(notebook) or path.stem) for path, notebook in zip(paths, contents, strict=True)
+    ]
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    for number, (path, notebook, (file, _)) in enumerate(zip(paths, contents, entries, strict=True)):
+        started = time.monotonic()
+        if execute:
+            _execute(notebook, path, timeout, progress)
+        neighbours = {"previous": entries[number - 1]} if number else {}
+        if number + 1 < len(entries):
+            neighbours["next"] = entries[number + 1]
+        page = page_of(notebook, path.stem, folder=path.parent, neighbours=neighbours)
+        (directory / file).write_text(page.html, encoding="utf-8")
+        if progress:
+            size, seconds = len(page.html.encode()) / 1e6, time.monotonic() - started
+            tqdm.write(f"{directory / file}  {size:.1f} MB, {seconds:.0f} s")
+            for description in page.stills:
+                tqdm.write(f"  shown as a still, as the page would be too large: {description[:80]}")
+    index = directory / "index.html"
+    index.write_text(
+        _environment().get_template("index.html.j2").render(entries=entries, tokens=tokens.page_style()),
+        encoding="utf-8",
+    )
+    return [*(directory / file for file, _ in entries), index]
+
+
+def course() -> list[Path]:
+    """The course's notebooks: those of the checkout that the package is in, or of the working directory."""
+    for folder in (Path(__file__).resolve().parents[3] / "notebooks", Path("notebooks"), Path()):
+        if paths := sorted(folder.glob("[0-9][0-9]_*.ipynb")):
+            return paths
+    raise FileNotFoundError("no notebooks like '00_….ipynb' in ./notebooks: run this from the course's folder")
+
+
+def _execute(notebook: dict, path: Path, timeout: float, progress: bool) -> None:
+    """Run a notebook in place, in its folder; a bar counts its cells where standard error is a terminal."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
+    from tqdm import tqdm
+
+    cells = sum(cell["cell_type"] == "code" and bool(cell["source"].strip()) for cell in notebook["cells"])
+    with tqdm(total=cells, desc=path.stem, unit=" cells", leave=False, disable=None if progress else True) as bar:
+        client = NotebookClient(
+            notebook,
+            timeout=timeout,
+            resources={"metadata": {"path": str(path.parent.resolve())}},
+            extra_arguments=["--log-level=ERROR"],  # else it warns of its own connection
+            on_cell_executed=lambda **_: bar.update(),
+        )
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            raise RuntimeError(f"{path}, cell {_failed(notebook)}: {error.ename}: {error.evalue}") from None
+        except CellTimeoutError:
+            raise RuntimeError(f"{path}: a cell ran for more than timeout={timeout:g} s: allow more") from None
+
+
+def _failed(notebook: dict) -> int:
+    """The number of the first cell whose output is an error, as one counts them on the page."""
+    errors = [any(output["output_type"] == "error" for output in cell.get("outputs", [])) for cell in notebook["cells"]]
+    return errors.index(True) + 1 if any(errors) else 0

@@ -1,0 +1,49 @@
+"""What a widget gives to the browser besides its data: JavaScript and style, each joined from files into one."""
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from .. import tokens
+
+HERE = Path(__file__).parent
+
+
+@lru_cache
+def source(script: str | Path) -> str:
+    """The JavaScript of one file, without what joins the files: their imports, and the exports of `shared.js`.
+
+    script: a file, or the name of one in this folder. `shared` comes with the tokens that it reads.
+    """
+    path = script if isinstance(script, Path) else HERE / f"{script}.js"
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r'^import [^;]+ from "\./\w+\.js";\n', "", text, flags=re.M)
+    text = re.sub(r"^export (?!default)", "", text, flags=re.M)
+    return tokens.javascript() + text if script == "shared" else text
+
+
+# A browser keeps every module that it ever loaded, and each widget loads its own: so that is this small one, and the
+# code proper, which comes with the widget, is loaded once for all that have the same.
+STUB = """
+const load = (model) => {
+  const code = model.get("_code"), loaded = (globalThis.diffusionLib ??= new Map());
+  if (!loaded.has(code)) loaded.set(code, import(URL.createObjectURL(new Blob([code], { type: "text/javascript" }))));
+  return loaded.get(code);
+};
+export default {
+  async initialize({ model }) { return (await load(model)).default.initialize({ model }); },
+  async render({ model, el }) { return (await load(model)).default.render({ model, el }); },
+};
+"""
+
+# JupyterLab, VS Code and this package's exported pages say when a page is dark.
+DARK_PAGES = ('[data-jp-theme-light="false"]', '[data-vscode-theme-kind="vscode-dark"]')
+
+
+def style() -> str:
+    """The one style sheet of all widgets: the tokens as variables, then the rules of `shared.css`."""
+    return (
+        f".dl-widget {{ {tokens.variables()} }}\n"
+        f"{', '.join(f'{page} .dl-widget' for page in DARK_PAGES)} {{ {tokens.variables(dark=True)} }}\n"
+        + (HERE / "shared.css").read_text(encoding="utf-8")
+    )

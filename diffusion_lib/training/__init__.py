@@ -1,0 +1,32 @@
+"""Training a denoiser: what is drawn for each step, the loop, its options and its checkpoints. Taught in notebook 05.
+
+config          the options, :class:`TrainingConfig`
+batches         what one step is trained on, every random number from (seed, step, index in the batch)
+loop            :func:`train`, a generator of one :class:`Progress` a step
+engine          what the loop does not show: processes, precision, moving average, progress bar
+checkpointing   a run in one file, resumed bit for bit
+"""
+
+from ..data.draws import Draw
+from .batches import Batch, Rows, draw_batch
+from .checkpointing import CHECKPOINT
+from .config import DECAYS, TIMES, TrainingConfig
+from .engine import accelerator, ema_decay, moving_average
+from .loop import train
+from .progress import Progress
+
+__all__ = [
+    "CHECKPOINT",
+    "DECAYS",
+    "TIMES",
+    "Batch",
+    "Draw",
+    "Progress",
+    "Rows",
+    "TrainingConfig",
+    "accelerator",
+    "draw_batch",
+    "ema_decay",
+    "moving_average",
+    "train",
+]

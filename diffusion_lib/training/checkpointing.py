@@ -1,0 +1,101 @@
+"""A training's checkpoint: all that is needed to go on as if nothing had happened, in one model file.
+
+Beside the part ``denoiser`` (the EMA copy, with which the file can be sampled from) it holds
+
+    training.net.*                            the latest weights
+    training.optimizer.{key}.*                Adam's two moments and its count of steps, weight by weight
+    training.progress.{losses, t, scalars}    the last step's outcome
+
+No random state: what a step draws follows from the seed and the step's number.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from ..checkpoints import ModelCard, describe_part, pack, read_model, write
+from ..denoisers import Denoiser
+from .config import TrainingConfig
+from .progress import Progress
+
+CHECKPOINT = "checkpoint.safetensors"
+ADAM = ("step", "exp_avg", "exp_avg_sq")
+
+
+def save_checkpoint(
+    path: Path, card: ModelCard, net: nn.Module, optimizer: torch.optim.Optimizer, last: Progress
+) -> None:
+    """Write all that training needs to go on behind ``last``, whose denoiser is the EMA copy; atomically."""
+    tensors, text = pack({"denoiser": last.denoiser}, dataclasses.replace(card, step=last.step))
+    tensors |= {f"training.net.{name}": value for name, value in net.state_dict().items()}
+    for name, weight in net.named_parameters():
+        tensors |= {f"training.optimizer.{key}.{name}": value for key, value in optimizer.state[weight].items()}
+    scalars = torch.tensor([last.loss, last.grad_norm], dtype=torch.float64)
+    tensors |= {"training.progress.losses": last.losses, "training.progress.t": last.t}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, {**tensors, "training.progress.scalars": scalars}, text)
+
+
+def load_checkpoint(
+    path: Path,
+    card: ModelCard,
+    net: nn.Module,
+    average: AveragedModel,
+    optimizer: torch.optim.Optimizer,
+    averaged: Denoiser,
+) -> Progress:
+    """Put everything back as it was behind the checkpoint's last step, which is returned.
+
+    Raises:
+        ValueError: the checkpoint is of another run than ``card`` describes (says what differs), or damaged.
+    """
+    tensors, saved = read_model(path)
+    check_same_run(path, saved, card, describe_part("denoiser", averaged))
+
+    def part(prefix: str) -> dict[str, torch.Tensor]:
+        return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+    try:
+        net.load_state_dict(part("training.net."))
+        average.module.load_state_dict(part("denoiser."))
+        average.n_averaged.fill_(saved.step)
+        state = {
+            i: {key: tensors[f"training.optimizer.{key}.{name}"].clone() for key in ADAM}
+            for i, (name, _) in enumerate(net.named_parameters())
+        }
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        loss, grad_norm = tensors["training.progress.scalars"].tolist()
+        losses, t = (tensors[f"training.progress.{name}"].clone() for name in ("losses", "t"))
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{path} is no training checkpoint, or damaged ({error}): choose another folder") from None
+    rate = TrainingConfig(**card.training).rate(saved.step)
+    return Progress(saved.step, loss, grad_norm, rate, averaged, losses, t)
+
+
+def check_same_run(path: Path, saved: ModelCard, card: ModelCard, part: dict) -> None:
+    """Refuse to go on with other options, data, network, schedule or target; say which differs.
+
+    What the file does not say, being older, is not compared; an option that it does not know had its usual value.
+    """
+    if "denoiser" not in saved.parts:
+        raise ValueError(f"{path} is no training checkpoint: choose another folder")
+    usual = dataclasses.asdict(TrainingConfig())
+    old_part = saved.parts["denoiser"]
+    pairs = (
+        ({**usual, **saved.training}, card.training),
+        (saved.data, card.data),
+        (old_part["network"], part["network"]),
+        (old_part, {name: value for name, value in part.items() if name != "network"}),
+    )
+    for before, now in pairs:
+        for name in sorted(before.keys() & now.keys()):
+            if before[name] != now[name]:
+                raise ValueError(
+                    f"{path} was made with {name}={before[name]!r}, this run has {name}={now[name]!r}: "
+                    "use the same to resume it, or another folder"
+                )

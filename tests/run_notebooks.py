@@ -1,0 +1,56 @@
+"""Execute notebooks in place, as they are committed: in order, from a fresh kernel, with stills for live views.
+
+Run by hand, from the project's folder:  python tests/run_notebooks.py notebooks/05_training.ipynb [NOTEBOOK …]
+
+One thread (OMP_NUM_THREADS=1), as in the tests. A notebook that fails stays as it was.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from diffusion_lib.course.server import keep_stills
+
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}  # as JupyterLab writes it
+
+
+def execute(path: Path) -> None:
+    """Run one notebook and write it back: no widget state, no times, the language as it was stated before."""
+    notebook = nbformat.read(path, as_version=4)
+    language = notebook.metadata.get("language_info")
+    NotebookClient(
+        notebook,
+        timeout=900,
+        kernel_name=KERNEL["name"],
+        record_timing=False,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(path.parent.resolve())}},
+    ).execute()
+    keep_stills(notebook)
+    notebook.metadata["kernelspec"] = KERNEL
+    if language:
+        notebook.metadata["language_info"] = language  # or the version would change from machine to machine
+    path.write_text(nbformat.writes(notebook).rstrip("\n") + "\n", encoding="utf-8")  # indent 1, no ASCII escapes
+
+
+def main(paths: list[str]) -> int:
+    if not paths:
+        print(__doc__)
+        return 2
+    os.environ["OMP_NUM_THREADS"] = "1"
+    for path in map(Path, paths):
+        try:
+            execute(path)
+        except CellExecutionError as error:
+            print(f"{path}: left as it was, because a cell failed:\n{error}", file=sys.stderr)
+            return 1
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
