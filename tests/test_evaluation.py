@@ -419,6 +419,7 @@ def test_features_and_verdicts_are_the_same_in_any_batches(digits):
     averages, code = classifier.levels(pictures)
     by_hand = (torch.cat([*averages, code], 1) - classifier.mean) / classifier.std
     assert torch.allclose(features(pictures, classifier), by_hand, atol=1e-5)
+    assert torch.allclose(classifier(pictures), classifier.head(code.relu())[:, :10])
     wrong = labels.clone()
     wrong[:10] = (wrong[:10] + 1) % 10
     right = (classify(pictures, classifier) == wrong).sum().item()
