@@ -138,7 +138,7 @@ class GaussianMixture:
         return self._log_joint(x, 1.0, 0.0).logsumexp(1)
 
     def score(self, x: Tensor) -> Tensor:
-        """grad_x log p(x) of points (B, D), as (B, D). Taught in notebook 07."""
+        """grad_x log p(x) of points (B, D), as (B, D)."""
         pull = (self.means - x[:, None]) / self.variances[:, None]
         return (self.responsibilities(x)[..., None] * pull).sum(1)
 

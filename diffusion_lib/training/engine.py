@@ -114,10 +114,10 @@ class Run:
         """Refuse NaN and infinity before they reach the weights."""
         for name, value in (("loss", losses.mean().item()), ("gradient", grad_norm.item())):
             if not math.isfinite(value):
-                kept = f"; {self.path} is kept" if self.path is not None and self.path.exists() else ""
+                note = f"; {self.path} is kept" if self.path is not None and self.path.exists() else ""
                 raise FloatingPointError(
                     f"the {name} is {value} at step {step} of {self.config.steps}: lower lr={self.config.lr:g} or "
-                    f"clip={self.config.clip:g}, or look for NaN in the data{kept}"
+                    f"clip={self.config.clip:g}, or look for NaN in the data{note}"
                 )
 
     def finish(self, step: int, losses: Tensor, grad_norm: Tensor, t: Tensor) -> Progress:
