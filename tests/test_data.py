@@ -637,6 +637,7 @@ def test_mnist_from_its_files(name, cls_name, train, tmp_path, monkeypatch, no_n
     loaded = data.load(name, root=tmp_path, train=train)  # unpacks what lies there; no network needed
     part = "train" if train else "t10k"
     assert loaded.x.shape == ((12 if train else 5), 1, 28, 28) and len(loaded.classes) == 10
+    assert name != "mnist" or loaded.classes == tuple("0123456789")  # torchvision says "0 - zero"
     assert np.array_equal(data.to_uint8(loaded.x)[:, 0].numpy(), truth[f"{part}-images-idx3-ubyte.gz"])
     assert np.array_equal(loaded.labels.numpy(), truth[f"{part}-labels-idx1-ubyte.gz"])
     again = data.load(name, root=tmp_path, train=train, download=False)
@@ -824,6 +825,8 @@ def test_endings_in_capitals_hidden_folders_and_the_home_folder(tmp_path, monkey
     paint(tmp_path / "own" / ".thumbnails" / "a.png", (0, 0, 0))
     loaded = data.load("folder:~/own", size=8)
     assert loaded.labels is None and len(loaded) >= 1
+    (tmp_path / "own" / ".thumbnails" / "a.png").unlink()
+    assert len(data.load("folder:~/own", size=8)) == 1
 
 
 def test_folder_of_broken_pictures_only(tmp_path):
