@@ -1,5 +1,7 @@
 """How a check's verdict looks in JupyterLab and on a phone: whole words, a mark, a colour."""
 
+import json
+
 import pytest
 from lab import run_all
 
@@ -34,8 +36,11 @@ def test_verdicts_keep_words_whole_and_differ_in_mark_and_colour(lab, page, view
     page.goto(lab.address(name))
     run_all(page, len(CELLS))
     if view == "notebook":  # a phone shows what was saved
-        page.keyboard.press("Control+s")
-        page.wait_for_timeout(1500)
+        for _ in range(60):
+            page.keyboard.press("Control+s")
+            page.wait_for_timeout(500)
+            if json.dumps(lab.call(f"contents/{name}")).count("border-left") == 3:
+                break
         page.set_viewport_size({"width": width, "height": 1500})
         page.goto(lab.address(name, view))
     verdicts = page.locator(".jp-OutputArea-output div[style*=border-left]")
