@@ -65,8 +65,8 @@ def load_checkpoint(
         average.module.load_state_dict(part("denoiser."))
         average.n_averaged.fill_(saved.step)
         state = {
-            i: {key: tensors[f"training.optimizer.{key}.{name}"].clone() for key in ADAM}
-            for i, (name, _) in enumerate(net.named_parameters())
+            i: {key: laid_out_as(weight, tensors[f"training.optimizer.{key}.{name}"]) for key in ADAM}
+            for i, (name, weight) in enumerate(net.named_parameters())
         }
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         loss, grad_norm = tensors["training.progress.scalars"].tolist()
@@ -75,6 +75,11 @@ def load_checkpoint(
         raise ValueError(f"{path} is no training checkpoint, or damaged ({error}): choose another folder") from None
     rate = TrainingConfig(**card.training).rate(saved.step)
     return Progress(saved.step, loss, grad_norm, rate, averaged, losses, t)
+
+
+def laid_out_as(weight: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """A copy of ``value`` that lies in memory as ``weight`` does, which the fused optimizer takes for granted."""
+    return torch.empty_like(weight, device=value.device).copy_(value) if value.shape == weight.shape else value.clone()
 
 
 def check_same_run(path: Path, saved: ModelCard, card: ModelCard, part: dict) -> None:
