@@ -27,7 +27,7 @@ from .log import Log
 from .models import PICTURE, add_sampling_options, draw, open_model, sampling_arguments, write_picture
 
 MODEL, LOG = "model.safetensors", "log.csv"
-DATA_OPTIONS = ("size", "count")
+DATA_OPTIONS = ("size", "count", "full")
 FITTED = dict.fromkeys(("multipliers", "attention"), "what fits the size")  # a U-Net's, see `network`
 
 
@@ -113,6 +113,8 @@ def examples(options: argparse.Namespace) -> Dataset | Fresh:
         return load(options.data, seed=options.seed, **{name: getattr(options, name) for name in DATA_OPTIONS})
     if options.count is not None:
         raise ValueError(f"--count {options.count} with --fresh, whose examples have no end: leave one of them out")
+    if options.full:
+        raise ValueError("--full with --fresh, whose examples have no end: leave one of them out")
     return Fresh(options.data, size=options.size)
 
 
