@@ -33,8 +33,8 @@ def decode(path: str | Path) -> np.ndarray:
     import numpy as np
     from PIL import Image, ImageOps
 
-    with Image.open(path) as file:
-        picture = ImageOps.exif_transpose(file)
+    with open(path, "rb") as file:  # given the path, Pillow 13 maps TIFF files into memory and garbles rotated ones
+        picture = ImageOps.exif_transpose(Image.open(file))
     if picture.mode[0] in "IF":  # 16 and 32 bits, floating point: one channel of grey
         values = np.asarray(picture)
         white = 1 if picture.mode == "F" else 65535
