@@ -116,6 +116,13 @@ def test_names_and_categories_belong_to_their_emoji():
     assert len(colours) == 1609 and all(caption == caption.lower() for caption in colours)  # two men in tuxedos
 
 
+def test_a_light_picture_alone_is_no_sign_of_a_wrong_scale():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        snow = data.load("emoji", count=1, seed=10)
+    assert snow.captions == ("snowflake",) and snow.x.min() >= 0
+
+
 def test_the_full_set_is_refused_where_there_is_none(no_network):
     assert repr(data.load("mnist", full=False)) == "load('mnist')"
     with pytest.raises(ConnectionError, match=r"'mnist' \(without full\)"):
