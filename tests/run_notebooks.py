@@ -27,6 +27,7 @@ def execute(path: Path) -> None:
         timeout=900,
         kernel_name=KERNEL["name"],
         record_timing=False,
+        coalesce_streams=True,
         store_widget_state=False,
         resources={"metadata": {"path": str(path.parent.resolve())}},
     ).execute()

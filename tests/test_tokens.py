@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 
 import matplotlib
+import nbformat
 import pytest
 
 from diffusion_lib.course import figures, tokens, widgets
+from diffusion_lib.course.pages import page_of
 from diffusion_lib.course.widgets import browser
 
 COURSE = Path(tokens.__file__).parent
@@ -58,15 +60,19 @@ def test_javascript_gets_the_tokens():
 def test_style_sheets_get_the_tokens():
     sheet = browser.style()
     for i, (light, dark) in enumerate(zip(tokens.COLOURS, tokens.COLOURS_ON_DARK, strict=True)):
-        assert re.findall(rf"--dl-{i}: (#\w+);", sheet) == [
-            light,
-            dark,
-            dark,
-        ]  # light; dark themes; dark exported pages
+        assert re.findall(rf"--dl-{i}: (#\w+);", sheet) == [light, dark]
     for name in re.findall(
         r"var\((--dl-[\w-]+)", sheet + "".join(path.read_text() for path in COURSE.glob("widgets/*.js"))
     ):
         assert name == "--dl-" or f"{name}:" in sheet, f"{name} is used and nowhere set"
+
+
+def test_exported_pages_get_the_tokens():
+    style = page_of(nbformat.v4.new_notebook(), "page").html.split("<style>")[1].split("</style>")[0]
+    for name, light in tokens.LIGHT.items():
+        assert re.findall(rf"--dl-{name}-colour: (#\w+);", style) == [light, tokens.DARK[name]]
+    for name in re.findall(r"var\((--dl-[\w-]+)", style):
+        assert f"{name}:" in style, f"{name} is used and nowhere set"
 
 
 @pytest.mark.parametrize("folder", ["figures", "widgets"])

@@ -341,6 +341,7 @@ def test_the_averages_warm_up():
 
 def test_samples_come_from_the_average_in_evaluation_mode():
     denoiser = fresh()
+    denoiser.net.eval()  # as a loaded one is
     p = run(denoiser, steps=2)[-1]
     assert not p.denoiser.net.training and denoiser.net.training
     assert p.denoiser.net is not denoiser.net

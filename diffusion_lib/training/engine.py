@@ -71,7 +71,6 @@ class Run:
         self.saved_step = 0
         if self.path is not None and self.path.exists():
             self.last = load_checkpoint(self.path, self.card, self.net, self.average, self.optimizer, self.averaged)
-            self.saved_step = self.last.step
         # of several processes, each computes with a wrapper that averages the gradients over all of them
         self.denoiser = dataclasses.replace(denoiser, net=self.engine.prepare_model(self.net))
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")

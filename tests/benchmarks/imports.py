@@ -18,7 +18,7 @@ print(*(b - a for a, b in zip(before, cost())))
 CASES = {
     "import diffusion_lib": "import diffusion_lib",
     "mathematics": "from diffusion_lib import denoisers, gaussians, objective, predictions, sampling, schedules",
-    "and training, data": "from diffusion_lib import data, files, networks, sampling, training",
+    "and training, data": "from diffusion_lib import checkpoints, data, networks, sampling, training",
 }
 
 

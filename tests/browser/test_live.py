@@ -4,12 +4,13 @@ import time
 
 import numpy as np
 import pytest
-from diffusion_lib.course.export import STATE, page_of
 from ipywidgets.embed import dependency_state
 from lab import canvas, grid, run_all, watch
 from scenes import ALL, scene
 
 from diffusion_lib.course import widgets
+from diffusion_lib.course.pages import page_of
+from diffusion_lib.course.pages.models import STATE
 
 
 @pytest.fixture(scope="module")
@@ -421,7 +422,7 @@ def exported(widget, tmp_path):
     notebook.cells = [nbformat.v4.new_code_cell("widget", outputs=[output])]
     notebook.metadata["widgets"] = {STATE: {"state": dependency_state([widget], drop_defaults=False)}}
     path = tmp_path / "page.html"
-    path.write_text(page_of(notebook, "page"))
+    path.write_text(page_of(notebook, "page").html)
     return path.as_uri()
 
 

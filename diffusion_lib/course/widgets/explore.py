@@ -5,22 +5,33 @@ already on the page. All are linked in time, and the pictures follow in the brow
 """
 
 import html
+import inspect
+import re
 
 import ipywidgets
 import torch
 from torch import Tensor
 
-from ...schedules import BetaTable, CosineBeta, LinearBeta, ScaledLinearBeta, SigmoidBeta
+from ...schedules import SCHEDULES, BetaTable
 from .arrays import number
 from .curves import Curves
 from .frames import Noising
 from .layout import column, link, row
 
-FAMILIES = {"linear": LinearBeta, "scaled linear": ScaledLinearBeta, "sigmoid": SigmoidBeta, "cosine": CosineBeta}
 LENGTHS = [10, 20, 50, 100, 150, 200, 300, 500, 1000]
 STARTS = [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 8.5e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1]
 ENDS = [0.001, 0.002, 0.005, 0.01, 0.012, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 0.9, 1.0]
 MOST = 200  # places in time; a table of more timesteps is read at as many of them
+
+
+def families() -> dict[str, type[BetaTable]]:
+    """The registered beta tables that can have any number of timesteps, by their names in words."""
+    tables = {
+        re.sub(r"(?<!^)([A-Z])", r" \1", name.removesuffix("Beta")).lower(): kind
+        for name, kind in SCHEDULES.items()
+        if issubclass(kind, BetaTable)
+    }
+    return {name: kind for name, kind in tables.items() if "timesteps" in inspect.signature(kind).parameters}
 
 
 def curves_of(schedule: BetaTable) -> dict[str, Tensor]:
@@ -47,15 +58,22 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
     Raises ValueError where x0 and noise differ in shape.
     """
     wide = {"style": {"description_width": "6em"}, "layout": {"width": "24em"}}
-    family = ipywidgets.Dropdown(options=list(FAMILIES), description="family", **wide)
+    tables = families()
+    family = ipywidgets.Dropdown(options=list(tables), description="family", **wide)
     timesteps = ipywidgets.SelectionSlider(options=LENGTHS, value=1000, description="T", **wide)
     start = ipywidgets.SelectionSlider(options=STARTS, value=1e-4, description="first beta", **wide)
     end = ipywidgets.SelectionSlider(options=ENDS, value=0.02, description="last beta", **wide)
     report = ipywidgets.HTML(layout={"width": "24em"})
 
+    def has_ends() -> bool:
+        return {"start", "end"} <= set(inspect.signature(tables[family.value]).parameters)
+
     def chosen() -> BetaTable:
-        ends = {} if family.value == "cosine" else {"start": start.value, "end": end.value}
-        return FAMILIES[family.value](timesteps.value, **ends)
+        kind = tables[family.value]
+        ends = {"start": start.value, "end": end.value}
+        return kind(
+            timesteps.value, **{name: ends[name] for name in inspect.signature(kind).parameters if name in ends}
+        )
 
     def shown(schedule: BetaTable) -> tuple[tuple, tuple, tuple]:
         """The positional arguments and the options of each widget's `update`."""
@@ -100,7 +118,7 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
         )
 
     def follow(_: object = None) -> None:
-        start.disabled = end.disabled = family.value == "cosine"
+        start.disabled = end.disabled = not has_ends()
         try:
             box.schedule = chosen()
         except ValueError as error:
@@ -111,8 +129,8 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
             part.update(*arguments, **options)
 
     def other_family(_: object) -> None:
-        usual = FAMILIES[family.value]()
-        if family.value != "cosine":
+        usual = tables[family.value]()
+        if has_ends():
             start.value, end.value = usual.start, usual.end
         follow()
 
