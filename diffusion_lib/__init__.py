@@ -9,7 +9,7 @@ Everything here is one sentence, ``x_t = alpha(t) * x_0 + sigma(t) * noise``, re
 
 Read them in this order; each imports only from those before it (the table is in ``pyproject.toml``)::
 
-    registry  conditions  gaussians  schedules  times  predictions  networks  data
+    registry  bundled  conditions  gaussians  schedules  times  predictions  networks  data
     denoisers  objective  sampling  checkpoints  training  evaluation  course
 
 ``course`` is the classroom: figures, widgets, exercises, pages. Modules are loaded on first use, so
@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 
 __all__ = [  # noqa: RUF022 in the order of the floor plan
     "registry",
+    "bundled",
     "conditions",
     "gaussians",
     "schedules",

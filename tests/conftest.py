@@ -1,6 +1,7 @@
 """Shared by all tests: one thread count, exact reference mixtures, the schedules of the course."""
 
 import os
+import socket
 
 # One worker a core is how these tests use the machine (see pyproject.toml); two threads in each would fight for it.
 # Before torch is imported, and inherited by the kernels that run the notebooks.
@@ -60,6 +61,17 @@ def line_mixture():
         torch.tensor([[-1.0], [0.8]], dtype=torch.float64),
         torch.tensor([0.04, 0.09], dtype=torch.float64),
     )
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Whoever asks for a connection is told that there is none."""
+
+    def refuse(*_, **__):
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
 @pytest.fixture

@@ -65,5 +65,7 @@ def test_the_mathematics_loads_torch_and_no_more():
 
 
 def test_unknown_module_is_named():
-    with pytest.raises(AttributeError, match="has no attribute 'scheduler'; it has registry, conditions, gaussians"):
+    with pytest.raises(
+        AttributeError, match="has no attribute 'scheduler'; it has registry, bundled, conditions, gaussians"
+    ):
         _ = diffusion_lib.scheduler

@@ -246,6 +246,7 @@ def test_the_default_network_halves_pictures_down_to_eight_pixels():
     (["train", "--data", "moons", "--resume"], "nothing to resume, leave out --resume"),
     (["train", "--data", "shapes", "--count", "10", "--size", "18", "--multipliers", "1,2,2"], "size=18 cannot be halved"),
     (["train", "--data", "folder:none"], "none"),
+    (["train", "--data", "digits", "--full"], "full=True: digits has no such option, only size, count, seed, train: leave it out"),
     (["train", "--data", "moons", "--steps", "many"], "invalid int value: 'many'"),
     (["train", "--data", "moons", "--multipliers", "1,x"], "invalid whole_numbers value"),
     (["train", "--data", "moons", "--multipliers", "1,2"], "--multipliers is no option of MLP: leave it out (it takes --width, --depth)"),
@@ -442,6 +443,9 @@ def test_fresh_examples_are_trained_on_without_end(tmp_path, trained, capsys):
     assert "--count 200 with --fresh" in refused(capsys, "train", "--out", tmp_path / "no", *QUICK, "--fresh")
     assert "has a fixed number of examples" in refused(
         capsys, "train", "--data", "digits", "--out", tmp_path / "no", "--fresh"
+    )
+    assert "--full with --fresh" in refused(
+        capsys, "train", "--data", "mnist", "--out", tmp_path / "no", "--fresh", "--full"
     )
     assert not (tmp_path / "no").exists()
 

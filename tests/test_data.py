@@ -21,11 +21,12 @@ from diffusion_lib.data import shapes
 
 POINTS = [name for name, make in data.DATASETS.items() if make.__module__ == data.points.__name__]
 DRAWN = [*POINTS, "shapes"]
-OFFLINE = [*POINTS, "digits", "shapes"]
+OFFLINE = [*POINTS, "digits", "mnist", "emoji", "shapes"]
+FEW = 150  # there are 161 emoji to test with
 
 
 def load_few(name, **options):
-    return data.load(name, count=300, **options)
+    return data.load(name, count=FEW, **options)
 
 
 # --- every data set ------------------------------------------------------------------------------------------
@@ -34,7 +35,7 @@ def load_few(name, **options):
 @pytest.mark.parametrize("name", OFFLINE)
 def test_every_set_keeps_its_promises(name):
     few = load_few(name)
-    assert few.name == name and len(few) == 300 and few.x.dtype == torch.float32 and few.x.isfinite().all()
+    assert few.name == name and len(few) == FEW and few.x.dtype == torch.float32 and few.x.isfinite().all()
     if few.is_images:
         assert few.x.min() >= -1 and few.x.max() <= 1 and few.x.min() < -0.8  # not [0, 1]
     if few.labels is not None:
@@ -67,7 +68,7 @@ def test_a_data_loader_can_use_it(name):
     else:
         assert torch.equal(batch[0], few.x[:7]) and torch.equal(batch[1], few.labels[:7])
         assert torch.equal(rows[0], few.x[2:5]) and torch.equal(rows[1], few.labels[2:5])
-    assert sum(1 for _ in few) == 300  # stops at the end
+    assert sum(1 for _ in few) == FEW  # stops at the end
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,9 @@ def test_without_a_new_set_there_is_none():
 def test_every_name_says_what_it_takes():
     assert data.options("shapes") == ("size", "count", "seed", "train", "without")
     assert data.options("folder:cats") == ("size", "count", "seed")
-    assert data.options("mnist") == ("size", "count", "seed", "root", "train", "download")
+    assert data.options("mnist") == ("size", "count", "seed", "root", "train", "download", "full")
+    assert data.options("cifar10") == ("size", "count", "seed", "root", "train", "download")
+    assert data.options("emoji") == ("size", "count", "seed", "train")
 
 
 @pytest.mark.parametrize("name", ["moons:", "moons:2", "folder", "steps:x"])
@@ -619,30 +622,24 @@ def write_cifar(root, cls, monkeypatch):
     return truth
 
 
-@pytest.fixture
-def no_network(monkeypatch):
-    def refuse(*_, **__):
-        raise OSError("Network is unreachable")
-
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+MNIST, FASHION = {"name": "mnist", "full": True}, {"name": "fashion_mnist"}
 
 
-@pytest.mark.parametrize("name, cls_name", [("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")])
+@pytest.mark.parametrize("options, cls_name", [(MNIST, "MNIST"), (FASHION, "FashionMNIST")], ids=["mnist", "fashion"])
 @pytest.mark.parametrize("train", [True, False])
-def test_mnist_from_its_files(name, cls_name, train, tmp_path, monkeypatch, no_network):
+def test_mnist_from_its_files(options, cls_name, train, tmp_path, monkeypatch, no_network):
     from torchvision import datasets
 
     truth = write_mnist(tmp_path / cls_name / "raw", getattr(datasets, cls_name), monkeypatch)
-    loaded = data.load(name, root=tmp_path, train=train)  # unpacks what lies there; no network needed
+    loaded = data.load(**options, root=tmp_path, train=train)  # unpacks what lies there; no network needed
     part = "train" if train else "t10k"
     assert loaded.x.shape == ((12 if train else 5), 1, 28, 28) and len(loaded.classes) == 10
-    assert name != "mnist" or loaded.classes == tuple("0123456789")  # torchvision says "0 - zero"
+    assert cls_name != "MNIST" or loaded.classes == tuple("0123456789")  # torchvision says "0 - zero"
     assert np.array_equal(data.to_uint8(loaded.x)[:, 0].numpy(), truth[f"{part}-images-idx3-ubyte.gz"])
     assert np.array_equal(loaded.labels.numpy(), truth[f"{part}-labels-idx1-ubyte.gz"])
-    again = data.load(name, root=tmp_path, train=train, download=False)
+    again = data.load(**options, root=tmp_path, train=train, download=False)
     assert torch.equal(again.x, loaded.x)
-    assert data.load(name, root=tmp_path, train=train, size=32, count=3).x.shape == (3, 1, 32, 32)
+    assert data.load(**options, root=tmp_path, train=train, size=32, count=3).x.shape == (3, 1, 32, 32)
 
 
 def test_mnist_names_its_classes():
@@ -696,11 +693,19 @@ def test_the_root_may_come_from_the_environment(tmp_path, monkeypatch, no_networ
     assert len(data.load("cifar10")) == 20
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
-def test_no_network_says_what_was_tried_and_what_works(name, tmp_path, no_network):
+@pytest.mark.parametrize("options", [MNIST, FASHION, {"name": "cifar10"}], ids=lambda options: options["name"])
+def test_no_network_says_what_was_tried_and_what_works(options, tmp_path, no_network):
     with pytest.raises(ConnectionError) as caught:
-        data.load(name, root=tmp_path / "data")
-    for part in (name, str(tmp_path), "Tried http", "unreachable", "'digits'", "'shapes'", "no network"):
+        data.load(**options, root=tmp_path / "data")
+    for part in (
+        options["name"],
+        str(tmp_path),
+        "Tried http",
+        "unreachable",
+        "'mnist' (without full)",
+        "'shapes'",
+        "no network",
+    ):
         assert part in str(caught.value)
     assert socket.getdefaulttimeout() is None
 
@@ -716,10 +721,10 @@ def test_a_silent_server_is_given_up(tmp_path, monkeypatch):
     assert socket.getdefaulttimeout() is None
 
 
-@pytest.mark.parametrize("name", ["mnist", "cifar10"])
-def test_without_download_says_where_it_looked(name, tmp_path):
+@pytest.mark.parametrize("options", [MNIST, {"name": "cifar10"}], ids=lambda options: options["name"])
+def test_without_download_says_where_it_looked(options, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"download=False.*'digits'"):
-        data.load(name, root=tmp_path, download=False)
+        data.load(**options, root=tmp_path, download=False)
     assert not list(tmp_path.rglob("*.gz"))
 
 
@@ -728,11 +733,11 @@ def test_a_damaged_copy_is_named(tmp_path, monkeypatch, no_network):
 
     raw = tmp_path / "MNIST" / "raw"
     write_mnist(raw, datasets.MNIST, monkeypatch)
-    data.load("mnist", root=tmp_path)
+    data.load(**MNIST, root=tmp_path)
     file = raw / "train-images-idx3-ubyte"
     file.write_bytes(file.read_bytes()[:1000])  # as after a kill in the middle of unpacking
     with pytest.raises(ValueError, match=r"is damaged.*Delete it"):
-        data.load("mnist", root=tmp_path)
+        data.load(**MNIST, root=tmp_path)
 
 
 def test_a_changed_file_fails_its_checksum(tmp_path, monkeypatch, no_network):
@@ -748,106 +753,7 @@ def test_a_changed_file_fails_its_checksum(tmp_path, monkeypatch, no_network):
 def test_a_root_that_is_a_file(tmp_path, no_network):
     (tmp_path / "file").write_text("")
     with pytest.raises(PermissionError, match="choose another root="):
-        data.load("mnist", root=tmp_path / "file")
-
-
-# --- folders -------------------------------------------------------------------------------------------------
-
-
-def paint(path, colour, size=(40, 30), mode="RGB"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, size, colour).save(path)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    for i in range(3):
-        paint(tmp_path / "cats" / f"{i}.png", (255, 0, 0))
-        paint(tmp_path / "dogs" / f"{i}.jpg", (0, 0, 0), size=(20, 50))
-    return tmp_path
-
-
-def test_folder_with_classes(folder):
-    loaded = data.load(f"folder:{folder}", size=16)
-    assert loaded.x.shape == (6, 3, 16, 16) and loaded.classes == ("cats", "dogs")
-    assert loaded.labels.tolist() == [0, 0, 0, 1, 1, 1] and loaded.skipped == ()
-    assert loaded.x[0, :, 3, 3].tolist() == [1, -1, -1] and loaded.x[5].max() < -0.95
-    assert data.load(f"folder:{folder}").shape == (3, 32, 32)
-
-
-def test_folder_is_cropped_in_the_centre(tmp_path):
-    stripes = np.zeros((30, 90, 3), np.uint8)
-    stripes[:, 30:60] = 255  # black, white, black
-    Image.fromarray(stripes).save(tmp_path / "a.png")
-    with pytest.warns(UserWarning, match="no pixel lies below 0") as caught:
-        assert (data.load(f"folder:{tmp_path}", size=30).subset([0]).x == 1).all()
-    assert len(caught) == 1  # said at loading, and not again
-
-
-def test_flat_folder_and_other_modes(tmp_path):
-    paint(tmp_path / "grey.png", 0, mode="L")
-    paint(tmp_path / "clear.png", (0, 255, 0, 128), mode="RGBA")
-    (tmp_path / "notes.txt").write_text("no picture")
-    (tmp_path / ".hidden").mkdir()
-    loaded = data.load(f"folder:{tmp_path}", size=8)
-    assert loaded.x.shape == (2, 3, 8, 8) and loaded.labels is None and loaded.classes == ()
-    assert torch.equal(loaded[0], loaded.x[0])
-
-
-def test_broken_pictures_are_named_skipped_and_counted(folder):
-    picture = (folder / "dogs" / "0.jpg").read_bytes()
-    (folder / "dogs" / "cut.jpg").write_bytes(picture[: len(picture) // 2])
-    (folder / "cats" / "empty.png").write_bytes(b"")
-    (folder / "cats" / "words.png").write_text("this is no picture")
-    (folder / "cats" / "gone.png").symlink_to(folder / "nowhere.png")
-    with pytest.warns(UserWarning) as caught:
-        loaded = data.load(f"folder:{folder}", size=8)
-    message = str(caught[0].message)
-    assert len(caught) == 1 and "4 of 10 pictures cannot be read" in message and "skipped" in message
-    names = ["cats/empty.png", "cats/gone.png", "cats/words.png", "dogs/cut.jpg"]
-    assert [name.replace("\\", "/") for name in loaded.skipped] == names
-    assert all(name.split("/")[1] in message for name in names)
-    assert len(loaded) == 6 and loaded.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert "4 unreadable files skipped" in str(loaded)
-
-
-def test_a_warning_names_ten_broken_pictures_and_counts_the_rest(folder):
-    for i in range(13):
-        (folder / "cats" / f"broken{i:02}.png").write_bytes(b"")
-    with pytest.warns(UserWarning, match=r"13 of 19 pictures .*broken09.*; and 3 more\. They are skipped") as caught:
-        loaded = data.load(f"folder:{folder}", size=8)
-    assert "broken10" not in str(caught[0].message) and len(loaded.skipped) == 13
-
-
-def test_endings_in_capitals_hidden_folders_and_the_home_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    paint(tmp_path / "own" / "A.JPG", (0, 0, 0))
-    paint(tmp_path / "own" / ".thumbnails" / "a.png", (0, 0, 0))
-    loaded = data.load("folder:~/own", size=8)
-    assert loaded.labels is None and len(loaded) >= 1
-    (tmp_path / "own" / ".thumbnails" / "a.png").unlink()
-    assert len(data.load("folder:~/own", size=8)) == 1
-
-
-def test_folder_of_broken_pictures_only(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"1 of 1 pictures cannot be read: a.png.*None is left"):
-        data.load(f"folder:{tmp_path}")
-
-
-def test_folders_that_are_none(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is no such folder"):
-        data.load(f"folder:{tmp_path}/nowhere")
-    with pytest.raises(FileNotFoundError, match=r"no picture in it.*\.png"):
-        data.load(f"folder:{tmp_path}")
-    (tmp_path / "a.txt").write_text("")
-    with pytest.raises(NotADirectoryError, match="give the folder that holds it"):
-        data.load(f"folder:{tmp_path}/a.txt")
-
-
-def test_a_class_without_pictures_is_no_class(folder):
-    (folder / "birds").mkdir()
-    assert data.load(f"folder:{folder}", size=8).classes == ("cats", "dogs")
+        data.load(**MNIST, root=tmp_path / "file")
 
 
 # --- options -------------------------------------------------------------------------------------------------
@@ -875,6 +781,9 @@ def test_unknown_name_lists_what_exists(name):
         ("moons", {"count": True}, "count=True"),
         ("moons", {"seed": -1}, "seed=-1: choose a whole number from 0"),
         ("digits", {"without": [("red",)]}, "digits has no such option, only size, count, seed, train"),
+        ("digits", {"full": True}, "full=True: digits has no such option, only size, count, seed, train: leave it out"),
+        ("cifar10", {"full": True}, "full=True: cifar10 has no such option"),
+        ("mnist", {"count": 9001}, "count=9001: mnist has 9000 pictures"),
         ("digits", {"seed": 2**31}, "seed=2147483648: choose"),
         ("folder:.", {"train": False}, "has no test part.*split"),
     ],

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..bundled import files
 from ..denoisers import Denoiser
 from ..networks import NETWORKS, build
 from ..schedules import SCHEDULES
@@ -19,7 +20,6 @@ from .files import opened, read, write
 FORMAT_1_PREFIXES = {"net.": "denoiser.", "raw.": "training.net."}  # what its tensors' names begin with, and do now
 FORMAT_1_PREFIXES |= {f"{name}.": f"training.{name}." for name in ("optimizer", "progress")}
 TRAINING = "training"  # what the names of a training's own tensors begin with
-PACKAGE = Path(__file__).parents[1]
 
 Part = Denoiser | nn.Module
 
@@ -88,8 +88,7 @@ def bundled(name: str) -> Path:
 
     Raises FileNotFoundError, naming those there are.
     """
-    folders = (PACKAGE / "assets", PACKAGE.parent / "assets")  # in an installed package, and in a checkout
-    models = {path.stem: path for folder in folders for path in sorted(folder.glob("*.safetensors"))}
+    models = files(".safetensors")
     if name not in models:
         known = ", ".join(models) or "none"
         raise FileNotFoundError(f"no model named {name!r} comes with the course: there is {known}")

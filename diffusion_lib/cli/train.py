@@ -40,6 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     arguments.add_options(parser, options_of(training.TrainingConfig).values())
     arguments.add_options(parser, [options_of(training.train)["every"]])
     arguments.add_options(parser, [options_of(load)[name] for name in DATA_OPTIONS])
+    add("--full", action="store_true", help=options_of(load)["full"].help.rstrip("."))
     add("--fresh", action="store_true", help="draw new examples for every step, for data that are drawn by a formula")
     add("--schedule", choices=usual_schedules(), default="Cosine", help="the curves alpha and sigma (default: Cosine)")
     add("--predicts", choices=tuple(TARGETS), default="v", help="what the network answers with (default: v)")
@@ -110,9 +111,12 @@ def run(options: argparse.Namespace) -> None:
 def examples(options: argparse.Namespace) -> Dataset | Fresh:
     """What to train on: a data set, or with --fresh what draws a new example each time."""
     if not options.fresh:
-        return load(options.data, seed=options.seed, **{name: getattr(options, name) for name in DATA_OPTIONS})
+        given = {name: getattr(options, name) for name in (*DATA_OPTIONS, "full")}
+        return load(options.data, seed=options.seed, **given)
     if options.count is not None:
         raise ValueError(f"--count {options.count} with --fresh, whose examples have no end: leave one of them out")
+    if options.full:
+        raise ValueError("--full with --fresh, whose examples have no end: leave one of them out")
     return Fresh(options.data, size=options.size)
 
 

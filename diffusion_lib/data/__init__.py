@@ -1,7 +1,7 @@
 """Data for the whole course, behind one function: `load(name)`.
 
     points      mixture, mixture_1d (with their exact distribution), moons, swiss_roll, rings, checkerboard
-    pictures    digits (bundled), shapes (drawn), mnist, fashion_mnist, cifar10 (downloaded),
+    pictures    digits, mnist, emoji (bundled), shapes (drawn), fashion_mnist, cifar10 (downloaded),
                 folder:PATH (your own)
 
 `NAMES` lists them all. Points have mean 0 and variance 1; pictures lie in [-1, 1]. `Fresh(name)` draws new examples
@@ -9,7 +9,7 @@ without end. How to add a data set is said in `sources`; the formulas stand in `
 """
 
 # Importing a module registers its data sets: the order here is that of `NAMES`.
-from . import points, digits, shapes, downloads, folder, pictures, sources  # isort: skip
+from . import points, digits, sheets, shapes, downloads, folder, pictures, sources  # isort: skip
 from .dataset import Dataset, to_uint8, to_unit
 from .draws import Draw, Fresh
 from .sources import DATASETS, load, options
@@ -28,6 +28,7 @@ __all__ = [
     "pictures",
     "points",
     "shapes",
+    "sheets",
     "to_uint8",
     "to_unit",
 ]

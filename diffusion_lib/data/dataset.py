@@ -26,7 +26,8 @@ class Dataset(torch.utils.data.Dataset):
     x: points (N, D) or pictures (N, C, H, W) in [-1, 1], float32
     labels: (N,) int64, the numbers of their `classes`; or None
     classes: their names
-    captions, attributes: N strings and (N, 4) int64, for `shapes`; or None
+    captions: N strings, for `shapes` and `emoji`; or None
+    attributes: (N, 4) int64, for `shapes`; or None
     mixture: the exact distribution, where it is known
     skipped: the files that could not be read, for `folder:PATH`
     recipe: the expression that makes this data set again, which is its `repr`; `str` describes it

@@ -27,6 +27,16 @@ def transform(size: int | None = None) -> Compose:
     return transforms.Compose([transforms.ToTensor(), *resize, transforms.Normalize(0.5, 0.5)])
 
 
+def scaled(pictures: Tensor, size: int | None = None) -> Tensor:
+    """What `transform` makes of them, for many pictures at once: bytes (N, C, H, W) to [-1, 1]."""
+    x = pictures / 255
+    if size is not None:
+        from torchvision.transforms import functional
+
+        x = functional.center_crop(functional.resize(x, size, antialias=True), size)
+    return (x - 0.5) / 0.5
+
+
 def choose(rows: Tensor, name: str, count: int | None, seed: int) -> Tensor:
     """`count` of these rows, at random but the same for the same seed, in their old order; all if count is None.
 

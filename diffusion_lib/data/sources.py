@@ -36,6 +36,7 @@ def load(
     root: str | Path | None = None,
     train: bool = True,
     download: bool = True,
+    full: bool = False,
     without: Sequence[Sequence[str]] = (),
 ) -> Dataset:
     """A data set by name, one of `data.NAMES`: the same examples for the same arguments.
@@ -45,6 +46,7 @@ def load(
     root: where downloads are kept (None: the environment variable DIFFUSION_DATA, or ~/.cache/diffusion_lib).
     train: the training part, or the test part. A folder has no test part: `split` it.
     download: whether the network may be used.
+    full: all 70 000 pictures of mnist, downloaded, in place of the 10 000 that come with the course.
     without: combinations that `shapes` holds out, such as [("red", "star")].
 
     Raises ValueError for an unknown name or an option out of its limits, ConnectionError or FileNotFoundError
@@ -59,6 +61,7 @@ def load(
         "root": None if root is None else str(root),
         "train": train,
         "download": download,
+        "full": full,
         "without": list(without) or (),
     }
     given = {option: value for option, value in given.items() if value != load.__kwdefaults__[option]}

@@ -32,4 +32,6 @@ if __name__ == "__main__":
     pictures = data.load("shapes", count=1000).x
     print(f"attributes of 1000 shapes  {seconds(lambda: data.shapes.recognise(pictures)):6.2f} s")
     print(f"1442 digits                {seconds(lambda: data.load('digits')):6.2f} s")
+    print(f"9000 of mnist              {seconds(lambda: data.load('mnist')):6.2f} s")
+    print(f"1449 emoji                 {seconds(lambda: data.load('emoji')):6.2f} s")
     print(f"10 000 points              {seconds(lambda: data.load('mixture')):6.2f} s")
