@@ -55,6 +55,16 @@ def snr_plus_one(log_snr: Tensor) -> Tensor:
     return (1 + log_snr.exp()).clamp(max=50.0)
 
 
+@WEIGHTS.register
+def velocity(log_snr: Tensor) -> Tensor:
+    """(1 + alpha/sigma)², at most 50: an error of x̂0 counts as that of the velocity does on the flow schedule.
+
+    There alpha = 1 - t, sigma = t, and the velocity is (x_t - x0) / sigma: so its squared error is that of x0
+    over sigma², and 1/sigma² = (1 + alpha/sigma)². Source: Li & He 2025 (*Back to basics*), who train x0 this way.
+    """
+    return (1 + (log_snr / 2).exp()).square().clamp(max=50.0)
+
+
 def loss(
     denoise: Denoiser,
     x0: Tensor,

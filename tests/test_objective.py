@@ -17,6 +17,7 @@ from diffusion_lib.objective import (
     prior,
     snr_plus_one,
     step_kl,
+    velocity,
 )
 from diffusion_lib.predictions import TARGETS
 from diffusion_lib.schedules import EDM, Cosine, CosineBeta, Flow, LinearBeta
@@ -127,7 +128,10 @@ def test_loss_is_the_mean_square_of_what_is_missed():
     torch.testing.assert_close(weighted, Cosine().snr(t) * noise.square().flatten(1).mean(1))
 
 
-def test_snr_plus_one_makes_the_loss_of_x0_that_of_v():
+@pytest.mark.parametrize(
+    "weight, schedule_, target", [(snr_plus_one, Cosine(), "v"), (velocity, Flow(), "velocity")], ids=["v", "velocity"]
+)
+def test_a_weight_makes_the_loss_of_x0_that_of_another_target(weight, schedule_, target):
     """With the same x̂0 behind both targets, and up to the weight's limit of 50."""
 
     class Guess(nn.Module):
@@ -137,13 +141,20 @@ def test_snr_plus_one_makes_the_loss_of_x0_that_of_v():
 
         def forward(self, x, t, cond=None):
             x0 = 0.3 * x.sin()
-            alpha, sigma = Cosine().pair(t, x)
-            return x0 if self.predicts == "x0" else (alpha * x - x0) / sigma  # v = alpha eps - sigma x0
+            alpha, sigma = schedule_.pair(t, x)
+            x_t = x * torch.hypot(alpha, sigma)  # a network sees inputs of unit size
+            if self.predicts == "velocity":
+                return (x_t - x0) / sigma
+            return x0 if self.predicts == "x0" else (alpha * x_t - x0) / sigma  # v = alpha eps - sigma x0
 
     x0, noise = torch.randn(2, 6, 3, 4, 4, dtype=F64, generator=torch.Generator().manual_seed(0))
-    t = torch.linspace(0.1, 1.0, 6, dtype=F64)
-    weighted = loss(Denoiser(Guess("x0"), Cosine(), "x0"), x0, t, noise, weight=snr_plus_one)
-    torch.testing.assert_close(weighted, loss(Denoiser(Guess("v"), Cosine(), "v"), x0, t, noise))
+    t = torch.linspace(0.15, 1.0, 6, dtype=F64)
+    weighted = loss(Denoiser(Guess("x0"), schedule_, "x0"), x0, t, noise, weight=weight)
+    torch.testing.assert_close(weighted, loss(Denoiser(Guess(target), schedule_, target), x0, t, noise))
+
+
+def test_weights_are_limited():
+    assert velocity(torch.tensor([-math.inf, 0.0, math.inf])).tolist() == [1, 4, 50]
     assert snr_plus_one(torch.tensor([-math.inf, 0.0, 3.0, math.inf])).tolist() == pytest.approx(
         [1, 2, 1 + math.exp(3), 50]
     )
