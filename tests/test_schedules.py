@@ -272,6 +272,17 @@ def test_time_at_inverts_log_snr(schedule):
     torch.testing.assert_close(schedule.time_at(schedule.log_snr(t)), t, rtol=0, atol=1e-12)
 
 
+def test_log_snr_is_the_logarithm_of_the_snr(schedule):
+    t = torch.linspace(0.05, 0.95, 19, dtype=F64)
+    torch.testing.assert_close(schedule.log_snr(t), (schedule.alpha(t) ** 2 / schedule.sigma(t) ** 2).log())
+    torch.testing.assert_close(schedule.snr(t), schedule.log_snr(t).exp())
+
+
+def test_log_snr_by_hand():
+    assert Flow().log_snr(0.25).item() == pytest.approx(math.log(9))  # (3/4)² over (1/4)²
+    assert Cosine(0.0).log_snr(0.5).item() == pytest.approx(0)  # cos = sin
+
+
 @pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
 @pytest.mark.parametrize("steps", [1, 2, 7, 10, 30, 50, 999, 1000])
 def test_spacings_fall_strictly_and_have_the_right_length(spacing, steps):

@@ -26,7 +26,7 @@ class Classifier(nn.Module):
 
     Stages of 3 × 3 convolutions bring the picture down to 4 × 4; one linear layer makes a code of `dim` numbers of it,
     another the logits. `extra` counts the values of further attributes to tell apart. Raises ValueError for a
-    size that is not 4 times a power of 2.
+    size that does not come down to 4 when it is halved, rounding up: 8, 16, 28 and 32 do.
     """
 
     def __init__(
@@ -40,9 +40,14 @@ class Classifier(nn.Module):
         dim: int = 64,
     ):
         super().__init__()
-        halvings = size.bit_length() - 3
-        if size < 4 or size != 4 << halvings:
-            raise ValueError(f"size={size}: the classifier halves pictures down to 4, so use 4, 8, 16, 32 or 64")
+        sides = [size]
+        while sides[-1] > 4:
+            sides.append((sides[-1] + 1) // 2)  # a stride of 2 keeps the last of an odd number of pixels
+        if sides[-1] != 4:
+            raise ValueError(
+                f"size={size}: the classifier halves pictures down to 4, so use 4, 7, 8, 13 to 16, 25 to 32 …"
+            )
+        halvings = len(sides) - 1
         self.config = {"channels": channels, "size": size, "classes": list(classes), "extra": list(extra)}
         self.config |= {"width": width, "dim": dim}
         self.classes = tuple(classes)
