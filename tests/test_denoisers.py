@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from diffusion_lib.denoisers import Clipped, Denoiser, Empirical, Exact, Guided
+from diffusion_lib.networks import MLP
 from diffusion_lib.schedules import EDM, Cosine, CosineBeta, Flow, LinearBeta
 
 F64 = torch.float64
@@ -296,6 +297,22 @@ def test_guidance_is_its_formula_at_every_scale(scale, mixture):
     for part in ("x0", "eps"):
         uncond, given = getattr(free, part), getattr(asked, part)
         torch.testing.assert_close(getattr(guided, part), uncond + scale * (given - uncond), rtol=1e-11, atol=1e-11)
+
+
+def test_guidance_of_scale_0_and_1_asks_for_one_half_only():
+    x, cond = torch.randn(4, 2, dtype=F64, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 0, 1])
+    for scale in (0.0, 1.0):
+        net = Affine()
+        Guided(Denoiser(net, Cosine(), "v"), scale)(x, 0.3, cond)
+        assert [len(call[0]) for call in net.calls] == [4]
+
+
+def test_labels_are_checked_before_they_leave_the_cpu():
+    """On another device nothing could look at them: here one that holds no values at all."""
+    net = MLP(2, width=8, depth=1, classes=3).to("meta")
+    for cond, message in ((torch.tensor([0, 3]), "label 3 is out of range"), (torch.tensor([0]), r"shape \(2,\)")):
+        with pytest.raises(ValueError, match=message):
+            Denoiser(net, Cosine()).output(torch.zeros(2, 2), 0.5, cond)
 
 
 def test_guidance_asks_once_for_both_halves_with_the_null_label():
