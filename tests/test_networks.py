@@ -268,6 +268,12 @@ def test_the_way_up_meets_what_was_seen_on_the_way_down():
         assert skip.abs().max() > 0 and torch.equal(joined[:, -skip.shape[1] :], skip)
 
 
+def test_the_smallest_time_embedding_has_one_wave():
+    t = torch.tensor([0.0, 0.001])
+    expected = torch.tensor([[1.0, 0.0], [math.cos(1), math.sin(1)]])
+    torch.testing.assert_close(time_embedding(t, 2), expected)
+
+
 def test_a_registered_network_is_built_from_its_config():
     @NETWORKS.register
     class Bias(Network):
@@ -295,6 +301,7 @@ def test_the_null_condition_is_the_networks_own():
         assert net.conditional
         assert net.null(torch.tensor([2, 0])).tolist() == [-1, -1] and net.null(None) is None
     assert not MLP().conditional and not OneShot(3, 8, width=0.1).conditional
+    assert MLP(classes=1).conditional  # one class, or none in particular
     with pytest.raises(ValueError, match="this MLP takes no condition"):
         MLP().null(torch.tensor([0]))
 
