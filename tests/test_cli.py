@@ -13,12 +13,14 @@ import pytest
 import torch
 from PIL import Image
 
-from diffusion_lib import training
+from diffusion_lib import evaluation, training
 from diffusion_lib.checkpoints import describe, load_denoiser
 from diffusion_lib.cli import COMMANDS, arguments, main, models, parser
 from diffusion_lib.cli import train as train_command
+from diffusion_lib.cli.evaluate import classifier_for
 from diffusion_lib.cli.log import Log
 from diffusion_lib.cli.train import LOG, MODEL
+from diffusion_lib.data import load
 from diffusion_lib.networks import NETWORKS
 from diffusion_lib.objective import WEIGHTS
 from diffusion_lib.predictions import TARGETS
@@ -185,6 +187,17 @@ def test_evaluate_prints_the_distance_beside_its_floor(digits, trained, capsys):
     assert ratio > 3  # two steps of training draw noise
     assert main(["evaluate", str(trained / MODEL), "--sampler-steps", "2"]) == 0
     assert "sliced Wasserstein distance of 300 samples to 5000 real points" in capsys.readouterr().out
+
+
+def test_a_bundled_classifier_reads_its_own_data_set_only(monkeypatch):
+    monkeypatch.setattr(evaluation, "train_classifier", lambda data: f"trained on {data.name}")
+    for name, least in (("digits", 0.97), ("mnist", 0.985)):  # 0.980 and 0.990 were measured when they were made
+        test = load(name, train=False)
+        classifier = classifier_for(load(name, count=10))
+        accuracy = evaluation.accuracy(test.x, test.labels, classifier)
+        assert accuracy.value > least
+    assert classifier_for(load("digits", size=16, count=10)) == "trained on digits"
+    assert classifier_for(load("shapes", count=10)) == "trained on shapes"
 
 
 def test_info_says_what_a_file_holds(trained, digits, capsys):

@@ -7,7 +7,8 @@ import argparse
 import torch
 
 from .. import evaluation
-from ..data import load
+from ..checkpoints import bundled
+from ..data import Dataset, load
 from .models import add_sampling_options, draw, open_model
 
 
@@ -37,8 +38,7 @@ def run(options: argparse.Namespace) -> None:
     cond = test.labels[:n] if denoiser.conditional else None  # in the proportions of the data
     samples = draw(denoiser, card.data, options, cond)
     if real.is_images:
-        known = name == "digits" and size == 8
-        classifier = evaluation.load_classifier() if known else evaluation.train_classifier(train)
+        classifier = classifier_for(train)
         samples = samples.clamp(-1, 1)
         distance = evaluation.frechet(samples, train.x[:against], classifier)
         floor = evaluation.real_floor(both, n, classifier, against=against, seed=options.seed)
@@ -50,3 +50,12 @@ def run(options: argparse.Namespace) -> None:
         distance, floor = (evaluation.sliced_wasserstein(x, train.x[:against]) for x in (samples, test.x[:n]))
         print(f"sliced Wasserstein distance of {n} samples to {against} real points: {distance:.4g}")
         print(f"the same of {n} real ones: {floor:.4g} (model / real: {distance / floor:.2f})")
+
+
+def classifier_for(data: Dataset) -> evaluation.Classifier:
+    """The bundled classifier of a data set, if there is one for pictures of this size; else one that is trained now."""
+    try:
+        classifier = evaluation.load_classifier(bundled(f"{data.name}_classifier"))
+    except FileNotFoundError:
+        return evaluation.train_classifier(data)
+    return classifier if classifier.shape == data.shape else evaluation.train_classifier(data)
