@@ -1,4 +1,4 @@
-"""Draw the README's first picture with the bundled model; from the project's folder, ``python assets/draw_overview.py``.
+"""Draw the first picture of the README, with the bundled model: ``python assets/draw_overview.py``.
 
 Left, 64 new digits, 0 to 7 in the upper rows and 2 to 9 in the lower; right, eight digits on their way from noise to
 data.
