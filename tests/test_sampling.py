@@ -444,6 +444,12 @@ def test_the_likelihood_with_a_condition_is_that_of_the_component():
     assert (log_likelihood(Exact(STANDARD, Flow()), x, cond=cond) - exact).abs().max() < 1e-3
 
 
+@pytest.mark.parametrize("options", [{"steps": 0}, {"steps": 2.5}, {"probes": 0}])
+def test_a_likelihood_needs_whole_steps_and_probes(options):
+    with pytest.raises(ValueError, match=r"(steps|probes)=\S+: take a whole number of at least 1"):
+        log_likelihood(Exact(STANDARD, Flow()), torch.zeros(2, 2, dtype=F64), **options)
+
+
 def test_random_probes_estimate_the_likelihood_without_bias():
     x = STANDARD.sample(1, seeded(0))
     denoise = Exact(STANDARD, Flow())

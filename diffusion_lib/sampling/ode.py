@@ -24,6 +24,7 @@ from torch import Tensor
 from ..conditions import Condition
 from ..denoisers import DenoiserLike
 from ..gaussians import Gaussian
+from ..schedules.schedule import check_whole
 from ..times import check_times, uniform_times
 from .driver import walk
 
@@ -62,7 +63,13 @@ def log_likelihood(
     ``steps`` Runge-Kutta steps of fourth order, even in tau; at the end the prior is N(0, alpha² + sigma²), right for
     data of mean 0 and variance 1. The divergence is exact, at one derivative for each dimension; with ``probes`` it is
     estimated without bias from that many random directions of ±1 (Hutchinson's trace), which pictures need.
+
+    Raises:
+        ValueError: ``steps`` or ``probes`` is no whole number of at least 1.
     """
+    check_whole("steps", steps)
+    if probes is not None:
+        check_whole("probes", probes)
     q = denoise.schedule
     alpha, sigma = q.alpha(torch.tensor([0.0, 1.0])), q.sigma(torch.tensor([0.0, 1.0]))
     start, end = (sigma / (alpha + sigma)).tolist()
