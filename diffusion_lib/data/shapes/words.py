@@ -16,7 +16,7 @@ COLOURS = {
     "blue": (0.12, 0.20, 0.90),
     "purple": (0.75, 0.10, 0.85),
 }
-SIZES = {"small": (0.050, 0.065), "large": (0.150, 0.190)}  # share of the picture that the shape covers
+SIZES = {"small": (0.080, 0.100), "large": (0.180, 0.220)}  # share of the picture that the shape covers
 BACKGROUNDS = {"dark": (0.05, 0.05, 0.08), "light": (0.95, 0.94, 0.90)}
 
 
