@@ -409,6 +409,16 @@ def test_inversion_there_and_back(schedule_, mixture):
     )  # variance of a chi-square of 2; 0.1: var of x0 is not 1
 
 
+def test_dpmpp_2m_rising_from_clean_data_starts_with_two_steps_of_first_order(mixture):
+    """Between sigma = 0 and the next time lies an infinite log-SNR: nothing can be extrapolated from there."""
+    denoise, x0 = Exact(mixture, Cosine()), mixture.sample(20, seeded(0))
+    times = [0.0, 0.1, 0.2, 0.3]
+    first_order, second_order = ([state.x for state in walk(denoise, x0, times, name)] for name in ("ddim", "dpmpp_2m"))
+    for stop in (1, 2):
+        torch.testing.assert_close(second_order[stop], first_order[stop], rtol=1e-12, atol=1e-12)
+    assert (second_order[3] - first_order[3]).abs().max() > 1e-4
+
+
 def test_inversion_wants_rising_times(mixture):
     with pytest.raises(ValueError, match="times fall from 1 to 0: inversion goes from data to noise"):
         invert(Exact(mixture, Cosine()), torch.zeros(2, 2), [1.0, 0.0])

@@ -151,11 +151,10 @@ def dpmpp_2m(
         return alpha_s * guess.x0 + sigma_s * guess.eps
     t_before, x0_before = history[-1]
     alpha_before, sigma_before = q.pair(t_before, x)
-    if sigma_before == 0:
-        return alpha_s * guess.x0 + sigma_s * guess.eps
     log_before, log_t, log_s = (
         (alpha / sigma).log() for alpha, sigma in ((alpha_before, sigma_before), (alpha_t, sigma_t), (alpha_s, sigma_s))
     )
+    # rising from sigma = 0, log_before is infinite and the second term 0: first order once more
     x0 = guess.x0 + (log_s - log_t) / (log_t - log_before) / 2 * (guess.x0 - x0_before)
     return sigma_s / sigma_t * x - alpha_s * torch.expm1(log_t - log_s) * x0
 
