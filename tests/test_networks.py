@@ -180,7 +180,8 @@ def test_unet_sees_the_whole_picture_through_attention_and_a_neighbourhood_witho
     [
         (dict(size=30), "size=30 cannot be halved 2 times.*multiple of 4.*use size=28 or size=32"),
         (dict(size=2), "size=2 cannot be halved 2 times.*use size=4"),
-        (dict(width=20), "width=20 is not a multiple of 8.*use width=16"),
+        (dict(width=20, groups=8), "width=20 does not split into groups=8.*use width=16"),
+        (dict(groups=0), "groups=0"),
         (dict(attention=(5,)), "names level 5, there are levels 0 to 2"),
         (dict(heads=3), "heads=3 does not divide the 64 channels of level 1"),
         (dict(multipliers=()), "at least one multiplier"),

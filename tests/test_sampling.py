@@ -414,9 +414,9 @@ def test_dpmpp_2m_rising_from_clean_data_starts_with_two_steps_of_first_order(mi
     denoise, x0 = Exact(mixture, Cosine()), mixture.sample(20, seeded(0))
     times = [0.0, 0.1, 0.2, 0.3]
     first_order, second_order = ([state.x for state in walk(denoise, x0, times, name)] for name in ("ddim", "dpmpp_2m"))
-    for stop in (1, 2):
+    for stop in (0, 1):
         torch.testing.assert_close(second_order[stop], first_order[stop], rtol=1e-12, atol=1e-12)
-    assert (second_order[3] - first_order[3]).abs().max() > 1e-4
+    assert (second_order[2] - first_order[2]).abs().max() > 1e-4
 
 
 def test_inversion_wants_rising_times(mixture):

@@ -16,6 +16,7 @@ from ..schedules import SCHEDULES, Schedule
 FORMAT = "diffusion_lib 2"
 FORMAT_1 = "diffusion_lib 1"
 FORMER_SCHEDULES = {"Karras": "EDM"}  # names in older files
+FORMER_OPTIONS = {"UNet": {"groups": 8}}  # what older files do not say of a network, since it could not be chosen
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class ModelCard:
                 schedule_from(part["schedule"])
             if "kind" not in part["network"]:
                 raise ValueError(f"network {part['network']!r} has no kind")
+            part["network"] = FORMER_OPTIONS.get(part["network"]["kind"], {}) | part["network"]
         return card
 
 

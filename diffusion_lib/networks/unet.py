@@ -12,6 +12,8 @@ et al. 2022. There is no dropout: what a training step computes depends on its i
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,19 +21,19 @@ from torch.nn import functional as F
 from .conditioning import Conditioning, LabelNetwork
 from .network import NETWORKS, check_shape, zero
 
-GROUPS = 8
-"""GroupNorm splits channels into this many groups, so every level's channels are a multiple of it."""
+CHANNELS_A_GROUP = 16
+"""GroupNorm's groups at the finest level hold so many channels: on CPUs, smaller ones are several times slower."""
 
 
 class ResBlock(nn.Module):
     """x (B, inputs, H, W), c (B, condition) -> (B, outputs, H, W): two convolutions around a scale and shift."""
 
-    def __init__(self, inputs: int, outputs: int, condition: int):
+    def __init__(self, inputs: int, outputs: int, condition: int, groups: int = 8):
         super().__init__()
-        self.norm1 = nn.GroupNorm(GROUPS, inputs)
+        self.norm1 = nn.GroupNorm(groups, inputs)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.film = nn.Linear(condition, 2 * outputs)
-        self.norm2 = nn.GroupNorm(GROUPS, outputs)
+        self.norm2 = nn.GroupNorm(groups, outputs)
         self.conv2 = zero(nn.Conv2d(outputs, outputs, 3, padding=1))
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
@@ -45,10 +47,10 @@ class ResBlock(nn.Module):
 class Attention(nn.Module):
     """x (B, C, H, W) -> same shape: every pixel looks at every other (Vaswani et al. 2017, eq. 1), added to x."""
 
-    def __init__(self, channels: int, heads: int):
+    def __init__(self, channels: int, heads: int, groups: int = 8):
         super().__init__()
         self.heads = heads
-        self.norm = nn.GroupNorm(GROUPS, channels)
+        self.norm = nn.GroupNorm(groups, channels)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = zero(nn.Linear(channels, channels))
 
@@ -61,7 +63,9 @@ class Attention(nn.Module):
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q kᵀ / √d) v over the last two dimensions (…, N, d), as a fused kernel where that is faster."""
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16:  # there the fused kernel's backward is 5 to 10 times slower
+    if (
+        q.device.type == "cpu" and q.dtype == torch.bfloat16
+    ):  # there the fused kernel's backward is 5 to 10 times slower
         return torch.softmax(q @ k.mT * q.shape[-1] ** -0.5, dim=-1) @ v
     return F.scaled_dot_product_attention(q, k, v)
 
@@ -69,10 +73,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 class Block(nn.Module):
     """A ResBlock, and self-attention after it where the level asks for it."""
 
-    def __init__(self, inputs: int, outputs: int, condition: int, heads: int | None):
+    def __init__(self, inputs: int, outputs: int, condition: int, heads: int | None, groups: int = 8):
         super().__init__()
-        self.res = ResBlock(inputs, outputs, condition)
-        self.attention = Attention(outputs, heads) if heads else nn.Identity()
+        self.res = ResBlock(inputs, outputs, condition, groups)
+        self.attention = Attention(outputs, heads, groups) if heads else nn.Identity()
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         return self.attention(self.res(x, c))
@@ -101,8 +105,10 @@ class UNet(LabelNetwork):
         heads: int = 4,  # heads of the attention
         classes: int = 0,
         patch: int = 1,  # fold squares of so many pixels into channels: faster, coarser
+        groups: int | None = None,  # groups of every normalisation; if not given, width / 16
     ):
         super().__init__()
+        groups = math.gcd(width, max(1, width // CHANNELS_A_GROUP)) if groups is None else groups
         self.config = {
             "kind": "UNet",
             "channels": channels,
@@ -114,10 +120,11 @@ class UNet(LabelNetwork):
             "heads": heads,
             "classes": classes,
             "patch": patch,
+            "groups": groups,
         }
         if patch < 1 or size % patch:
             raise ValueError(f"patch={patch} does not divide size={size}: use patch=1 or a divisor")
-        check_unet(size // patch, width, multipliers, blocks, attention, heads)
+        check_unet(size // patch, width, multipliers, blocks, attention, heads, groups)
         self.shape, self.patch = (channels, size, size), patch
         self.levels = len(multipliers)
         condition = 4 * width
@@ -132,19 +139,19 @@ class UNet(LabelNetwork):
         for level in range(self.levels):
             self.down.append(nn.ModuleList())
             for _ in range(blocks):
-                self.down[level].append(Block(here, widths[level], condition, heads_at[level]))
+                self.down[level].append(Block(here, widths[level], condition, heads_at[level], groups))
                 here = widths[level]
                 skips.append(here)
 
-        self.middle = Block(here, here, condition, heads_at[-1])
+        self.middle = Block(here, here, condition, heads_at[-1], groups)
 
         self.up = nn.ModuleList(nn.ModuleList() for _ in range(self.levels))
         for level in reversed(range(self.levels)):
             for _ in range(blocks):
-                self.up[level].append(Block(here + skips.pop(), widths[level], condition, heads_at[level]))
+                self.up[level].append(Block(here + skips.pop(), widths[level], condition, heads_at[level], groups))
                 here = widths[level]
 
-        self.norm = nn.GroupNorm(GROUPS, here)
+        self.norm = nn.GroupNorm(groups, here)
         self.last = zero(nn.Conv2d(here, channels * patch**2, 3, padding=1))
         self.to(memory_format=torch.channels_last)  # a pixel's channels side by side: 10 to 20 % faster on CPUs
 
@@ -168,7 +175,7 @@ class UNet(LabelNetwork):
         return F.pixel_shuffle(self.last(F.silu(self.norm(h))), self.patch)
 
 
-def check_unet(size: int, width: int, multipliers, blocks: int, attention, heads: int) -> None:
+def check_unet(size: int, width: int, multipliers, blocks: int, attention, heads: int, groups: int) -> None:
     """Raise ValueError, with the remedy, for a U-Net that cannot be built."""
     if not multipliers or min(multipliers) < 1 or blocks < 1:
         raise ValueError(
@@ -183,10 +190,11 @@ def check_unet(size: int, width: int, multipliers, blocks: int, attention, heads
             f"size={size} cannot be halved {len(multipliers) - 1} times ({len(multipliers)} levels need a "
             f"multiple of {step}): use {near}, or fewer multipliers"
         )
-    if width < GROUPS or width % GROUPS:
+    if groups < 1 or width < groups or width % groups:
+        near = max(1, round(width / groups)) * groups if groups > 0 else width
         raise ValueError(
-            f"width={width} is not a multiple of {GROUPS}, its number of normalisation groups: "
-            f"use width={max(GROUPS, round(width / GROUPS) * GROUPS)}"
+            f"width={width} does not split into groups={groups} of normalised channels: use width={near}, "
+            f"or leave groups out"
         )
     for level in attention:
         if level not in range(len(multipliers)):
