@@ -26,7 +26,7 @@ from diffusion_lib.objective import WEIGHTS
 from diffusion_lib.predictions import TARGETS
 from diffusion_lib.sampling import STEPS
 from diffusion_lib.schedules import SCHEDULES
-from diffusion_lib.training import DECAYS, TIMES, TrainingConfig
+from diffusion_lib.training import DECAYS, OPTIMIZERS, TIMES, TrainingConfig
 
 ROOT = Path(__file__).parents[1]
 QUICK = ["--data", "mixture", "--count", "200", "--steps", "6", "--batch", "8", "--width", "16", "--depth", "1", "--every", "4",
@@ -370,7 +370,7 @@ def test_every_option_of_a_training_is_on_the_command_line_with_its_help_and_def
         assert option.help and f"{flag} " in text and f"{option.help} (default: {option.default})" in text, name
     parsed = parser("train").parse_args(["train", "--data", "moons", "--out", "x"])
     assert TrainingConfig(**{name: getattr(parsed, name) for name in options}) == TrainingConfig()
-    values = {"steps": 7, "batch": 3, "lr": 0.5, "warmup": 1, "decay": "none", "ema": 0.5, "clip": 2.0, "label_dropout": 0.5,
+    values = {"steps": 7, "batch": 3, "optimizer": "muon", "lr": 0.5, "warmup": 1, "decay": "none", "ema": 0.5, "clip": 2.0, "label_dropout": 0.5,
               "times": "logit_normal", "times_mean": 1.0, "times_deviation": 2.0, "stratified": False, "weight": "snr+1",
               "seed": 5, "precision": "float32"}  # fmt: skip
     assert all(value != getattr(TrainingConfig(), name) for name, value in values.items()) and list(values) == list(
@@ -390,6 +390,7 @@ def test_choices_are_those_of_the_registries():
     text = helped("train")
     for flag, registry in (
         ("decay", DECAYS),
+        ("optimizer", OPTIMIZERS),
         ("times", TIMES),
         ("weight", WEIGHTS),
         ("predicts", TARGETS),
@@ -414,11 +415,18 @@ def test_what_is_registered_is_offered(monkeypatch):
         def __init__(self, dim: int = 2, *, classes: int = 0, spin: int = 3):
             super().__init__()
 
-    for registry, thing in ((STEPS, leap), (NETWORKS, Tiny), (DECAYS, leap), (WEIGHTS, leap), (TIMES, leap)):
+    for registry, thing in (
+        (STEPS, leap),
+        (NETWORKS, Tiny),
+        (DECAYS, leap),
+        (WEIGHTS, leap),
+        (TIMES, leap),
+        (OPTIMIZERS, leap),
+    ):
         monkeypatch.setitem(registry, thing.__name__, thing)
     text = helped("train")
     assert "--strength STRENGTH how far a leap goes (leap: 0.5)" in text and "(Tiny: 3)" in text
-    for option in ("decay", "weight", "times", "sampler"):
+    for option in ("decay", "weight", "times", "sampler", "optimizer"):
         assert re.search(rf"--{option} {{[^}}]*leap}}", text), option
     parsed = parser("train").parse_args(
         ["train", "--data", "x", "--out", "y", "--sampler", "leap", "--strength", "0.1", "--decay", "leap"]

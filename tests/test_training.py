@@ -428,6 +428,23 @@ def test_a_picture_network_in_bfloat16_resumes_bit_identically(tmp_path):
     assert plain[-1].loss == pytest.approx(whole[-1].loss, rel=0.05)  # bfloat16 has 8 bits: 0.4 % a rounding
 
 
+def test_muon_resumes_bit_identically(tmp_path):
+    data = load("digits", count=40)
+    unet = lambda: fresh(net=lambda: UNet(1, 8, width=16, multipliers=(1, 1), heads=2, classes=10))  # noqa: E731
+    options = {"steps": 6, "batch": 4, "every": 2, "optimizer": "muon"}
+    whole = run(unet(), data, folder=tmp_path / "whole", **options)
+    for p in start(unet(), data, folder=tmp_path / "part", **options):
+        if p.step == 3:
+            break
+    rest = run(unet(), data, folder=tmp_path / "part", **options)
+    assert [p.loss for p in whole[3:]] == [p.loss for p in rest]
+    assert torch.equal(weights(whole[-1].denoiser), weights(rest[-1].denoiser))
+    kept = {name.split(".")[2] for name in read(tmp_path / "part" / CHECKPOINT)[0] if "training.optimizer" in name}
+    assert kept == {"step", "exp_avg", "exp_avg_sq", "momentum_buffer"}
+    with pytest.raises(ValueError, match="made with optimizer='muon', this run has optimizer='adamw'"):
+        start(unet(), data, folder=tmp_path / "part", **options | {"optimizer": "adamw"})
+
+
 def test_a_finished_run_gives_its_last_step_again(tmp_path):
     whole = run(folder=tmp_path)
     (again,) = run(fresh(seed=1), folder=tmp_path)

@@ -3,6 +3,7 @@
 config          the options, :class:`TrainingConfig`
 batches         what one step is trained on, every random number from (seed, step, index in the batch)
 loop            :func:`train`, a generator of one :class:`Progress` a step
+optimizers      how a gradient becomes a step
 engine          what the loop does not show: processes, precision, moving average, progress bar
 checkpointing   a run in one file, resumed bit for bit
 """
@@ -13,11 +14,13 @@ from .checkpointing import CHECKPOINT
 from .config import DECAYS, TIMES, TrainingConfig
 from .engine import accelerator, ema_decay, moving_average
 from .loop import train
+from .optimizers import OPTIMIZERS
 from .progress import Progress
 
 __all__ = [
     "CHECKPOINT",
     "DECAYS",
+    "OPTIMIZERS",
     "TIMES",
     "Batch",
     "Draw",

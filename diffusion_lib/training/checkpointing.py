@@ -3,7 +3,8 @@
 Beside the part ``denoiser`` (the EMA copy, with which the file can be sampled from) it holds
 
     training.net.*                            the latest weights
-    training.optimizer.{key}.*                Adam's two moments and its count of steps, weight by weight
+    training.optimizer.{key}.*                what the optimizer remembers, weight by weight: Adam's two moments and
+                                              its count of steps, Muon's momentum
     training.progress.{losses, t, scalars}    the last step's outcome
 
 No random state: what a step draws follows from the seed and the step's number.
@@ -24,7 +25,7 @@ from .config import TrainingConfig
 from .progress import Progress
 
 CHECKPOINT = "checkpoint.safetensors"
-ADAM = ("step", "exp_avg", "exp_avg_sq")
+OPTIMIZER = "training.optimizer."
 
 
 def save_checkpoint(
@@ -34,7 +35,7 @@ def save_checkpoint(
     tensors, text = pack({"denoiser": last.denoiser}, dataclasses.replace(card, step=last.step))
     tensors |= {f"training.net.{name}": value for name, value in net.state_dict().items()}
     for name, weight in net.named_parameters():
-        tensors |= {f"training.optimizer.{key}.{name}": value for key, value in optimizer.state[weight].items()}
+        tensors |= {f"{OPTIMIZER}{key}.{name}": value for key, value in optimizer.state[weight].items()}
     scalars = torch.tensor([last.loss, last.grad_norm], dtype=torch.float64)
     tensors |= {"training.progress.losses": last.losses, "training.progress.t": last.t}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,17 +65,29 @@ def load_checkpoint(
         net.load_state_dict(part("training.net."))
         average.module.load_state_dict(part("denoiser."))
         average.n_averaged.fill_(saved.step)
-        state = {
-            i: {key: laid_out_as(weight, tensors[f"training.optimizer.{key}.{name}"]) for key in ADAM}
-            for i, (name, weight) in enumerate(net.named_parameters())
-        }
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        load_optimizer(optimizer, net, part(OPTIMIZER))
         loss, grad_norm = tensors["training.progress.scalars"].tolist()
         losses, t = (tensors[f"training.progress.{name}"].clone() for name in ("losses", "t"))
     except (KeyError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} is no training checkpoint, or damaged ({error}): choose another folder") from None
     rate = TrainingConfig(**card.training).rate(saved.step)
     return Progress(saved.step, loss, grad_norm, rate, averaged, losses, t)
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, net: nn.Module, values: dict[str, torch.Tensor]) -> None:
+    """Give the optimizer back what it remembers: ``values`` are named "{key}.{weight's name}". Raises KeyError."""
+    memory: dict[str, dict[str, torch.Tensor]] = {}
+    for name, value in values.items():
+        key, _, weight = name.partition(".")
+        memory.setdefault(weight, {})[key] = value
+    names = {weight: name for name, weight in net.named_parameters()}
+    groups = optimizer.state_dict()["param_groups"]
+    state = {
+        i: {key: laid_out_as(weight, value) for key, value in memory[names[weight]].items()}
+        for group, described in zip(optimizer.param_groups, groups, strict=True)
+        for weight, i in zip(group["params"], described["params"], strict=True)
+    }
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def laid_out_as(weight: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

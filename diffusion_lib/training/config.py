@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ..objective import WEIGHTS
 from ..registry import Registry
+from .optimizers import OPTIMIZERS
 
 DECAYS: Registry[Callable[[float], float]] = Registry("decay")
 """How the learning rate falls: from the share of the steps that are done, in [0, 1), to a factor."""
@@ -68,6 +69,7 @@ class TrainingConfig:
 
     steps: int = 3000  # training steps
     batch: int = 64  # examples a step, of all processes together
+    optimizer: Annotated[str, OPTIMIZERS] = "adamw"  # how a gradient becomes a step
     lr: float = 2e-3  # highest learning rate
     warmup: int = 100  # steps in which the learning rate rises
     decay: Annotated[str, DECAYS] = "cosine"  # how the learning rate falls afterwards

@@ -17,6 +17,7 @@ from ..denoisers import Denoiser
 from .batches import Batch, Data, data_card, draw_function
 from .checkpointing import CHECKPOINT, load_checkpoint, save_checkpoint
 from .config import TrainingConfig
+from .optimizers import OPTIMIZERS
 from .progress import Progress
 
 
@@ -64,9 +65,7 @@ class Run:
         self.net = denoiser.net.to(device).train()
         self.average = AveragedModel(self.net, multi_avg_fn=moving_average(config.ema)).eval()
         self.averaged = dataclasses.replace(denoiser, net=self.average.module)
-        self.optimizer = torch.optim.AdamW(
-            self.net.parameters(), lr=config.lr, betas=(0.9, 0.99), weight_decay=0.0, fused=True
-        )
+        self.optimizer = OPTIMIZERS[config.optimizer](self.net, config.lr)
         self.last: Progress | None = None
         self.saved_step = 0
         if self.path is not None and self.path.exists():

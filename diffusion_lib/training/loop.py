@@ -79,7 +79,8 @@ def training_steps(run: Run) -> Iterator[Progress]:
             grad_norm = nn.utils.clip_grad_norm_(net.parameters(), config.clip)
             losses = run.gather(losses)
             run.check_finite(step, losses, grad_norm)
-            optimizer.param_groups[0]["lr"] = config.rate(step)
+            for group in optimizer.param_groups:
+                group["lr"] = config.rate(step)
             optimizer.step()
             run.average.update_parameters(net)
             yield run.finish(step, losses, grad_norm, batch.t)
