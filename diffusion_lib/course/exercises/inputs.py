@@ -1,4 +1,7 @@
-"""Random inputs that several exercises share."""
+"""Random inputs that several exercises share, and those at the edges of what an exercise allows."""
+
+import functools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -12,13 +15,25 @@ def random_alpha_bar(generator: torch.Generator, least: int = 4, most: int = 40)
 
 
 def pictures(generator: torch.Generator, batch: int = 3, shape: tuple[int, ...] = (1, 4, 5)) -> Tensor:
-    """Random pictures (batch, *shape) in [-1, 1]."""
-    return 2 * torch.rand(batch, *shape, generator=generator) - 1
+    """Random pictures (batch, *shape), a third of whose numbers lie beyond [-1, 1], so that a clip is seen."""
+    return 3 * torch.rand(batch, *shape, generator=generator) - 1.5
 
 
-def some_step(generator: torch.Generator, alpha_bar: Tensor, least: int = 1) -> int:
-    """A random timestep least..T, the two ends more often than the others."""
-    last = len(alpha_bar) - 1
-    return (least, last, *torch.randint(least, last + 1, (4,), generator=generator).tolist())[
-        int(torch.randint(6, (), generator=generator))
-    ]
+def some_step(generator: torch.Generator, alpha_bar: Tensor, least: int = 1, step: int | None = None) -> int:
+    """A random timestep above `least` and below T; or `step` if that is given, counted from T if negative."""
+    steps = len(alpha_bar) - 1
+    if step is not None:
+        return step if step > 0 else steps + 1 + step
+    return int(torch.randint(least + 1, steps, (), generator=generator))
+
+
+def edges(inputs: Callable, *cases: dict) -> tuple[Callable, ...]:
+    """One function of a generator for each case: `inputs` with these keyword arguments."""
+    return tuple(functools.partial(inputs, **case) for case in cases)
+
+
+def steps_and_batches(inputs: Callable, least: int = 1) -> tuple[Callable, ...]:
+    """The edges that every exercise about one timestep has: the first two, the last, and a batch of one."""
+    return edges(
+        inputs, *({"step": step} for step in (least, least + 1, -1)), {"batch": 1}, {"batch": 1, "step": least}
+    )

@@ -3,14 +3,18 @@
 import torch
 
 from .exercise import Exercise, Mistake, Property
+from .inputs import edges, pictures
 
 
 def to_model_range(pixels):
     return pixels / 127.5 - 1
 
 
-def _pixels(generator):
-    return (torch.randint(0, 256, (3, 1, 4, 4), generator=generator).float(),)
+def _pixels(generator, batch=3, channels=1, level=None, fractions=False):
+    pixels = torch.randint(0, 256, (batch, channels, 4, 4), generator=generator).float()
+    if fractions:
+        pixels = 255 * torch.rand(pixels.shape, generator=generator)
+    return (pixels if level is None else torch.full_like(pixels, level),)
 
 
 RANGE = Exercise(
@@ -18,6 +22,9 @@ RANGE = Exercise(
     title="Pixels to the model's range",
     reference=to_model_range,
     inputs=_pixels,
+    edges=edges(
+        _pixels, {"batch": 1}, {"channels": 3}, {"fractions": True}, *({"level": grey} for grey in (0.0, 255.0, 100.0))
+    ),
     mistakes=(
         Mistake(
             lambda p: p / 255,
@@ -70,15 +77,14 @@ def noisy(x0, noise, alpha, sigma):
     return alpha * x0 + sigma * noise
 
 
-def _noisy_inputs(generator):
+def _noisy_inputs(generator, batch=3, channels=1, pair=None):
     angle = 0.2 + 1.1 * torch.rand((), generator=generator)
-    shape = (3, 1, 4, 4)
-    return (
-        2 * torch.rand(shape, generator=generator) - 1,
-        torch.randn(shape, generator=generator),
-        angle.cos(),
-        angle.sin(),
-    )
+    x0 = pictures(generator, batch, (channels, 4, 4))
+    alpha, sigma = (angle.cos(), angle.sin()) if pair is None else map(torch.tensor, pair)
+    return x0, torch.randn(x0.shape, generator=generator), alpha, sigma
+
+
+_EDGES = edges(_noisy_inputs, {"batch": 1}, {"channels": 3}, {"pair": (1.0, 0.0)}, {"pair": (0.05, 0.99875)})
 
 
 NOISY = Exercise(
@@ -86,6 +92,8 @@ NOISY = Exercise(
     title="A noisy picture",
     reference=noisy,
     inputs=_noisy_inputs,
+    edges=(*_EDGES, *edges(_noisy_inputs, {"pair": (0.0, 1.0)})),
+    linear=("x0", "noise"),
     mistakes=(
         Mistake(lambda x, e, a, s: x + s * e, "The noise is right. The picture fades as well: alpha multiplies it."),
         Mistake(lambda x, e, a, s: a * x + e, "The picture is right. The noise is let in by sigma: multiply it too."),
@@ -121,6 +129,8 @@ BACK = Exercise(
     title="The picture back",
     reference=picture_back,
     inputs=_noisy_inputs,
+    edges=_EDGES,
+    linear=("x_t", "noise"),
     mistakes=(
         Mistake(lambda x, e, a, s: x - s * e, "The noise is gone. What is left is the faded picture: undo alpha too."),
         Mistake(lambda x, e, a, s: (x - e) / a, "Only sigma times the noise was added: take that much away."),

@@ -9,7 +9,7 @@ import math
 import torch
 
 from .exercise import Exercise, Mistake, Property
-from .inputs import random_alpha_bar
+from .inputs import edges, random_alpha_bar
 
 _ONE = torch.ones(1, dtype=torch.float64)
 
@@ -21,9 +21,10 @@ def alpha_bar_from(betas):
     return torch.cat([_ONE, torch.cumprod(1 - betas, 0)])
 
 
-def _random_betas(generator):
-    alpha_bar = random_alpha_bar(generator)
-    return (1 - alpha_bar[1:] / alpha_bar[:-1],)
+def _random_betas(generator, steps=None, low=0.02, high=0.22):
+    if steps is None:
+        steps = int(torch.randint(4, 41, (), generator=generator))
+    return (low + (high - low) * torch.rand(steps, generator=generator, dtype=torch.float64),)
 
 
 ALPHA_BAR = Exercise(
@@ -31,6 +32,9 @@ ALPHA_BAR = Exercise(
     title="alpha_bar from the betas",
     reference=alpha_bar_from,
     inputs=_random_betas,
+    edges=edges(
+        _random_betas, {"steps": 1}, {"steps": 2}, {"low": 1e-4, "high": 0.02}, {"steps": 12, "low": 0.4, "high": 0.9}
+    ),
     tolerance=3e-5,
     each_number=True,
     mistakes=(
@@ -112,11 +116,16 @@ def log_snr(alpha_bar):
     return (alpha_bar / (1 - alpha_bar)).log()
 
 
+def _shares(generator, shares=None):
+    return (random_alpha_bar(generator)[1:] if shares is None else torch.tensor(shares, dtype=torch.float64),)
+
+
 LOG_SNR = Exercise(
     id="1.2",
     title="The clock: log-SNR from alpha_bar",
     reference=log_snr,
-    inputs=lambda generator: (random_alpha_bar(generator)[1:],),
+    inputs=_shares,
+    edges=edges(_shares, {"shares": (0.3,)}, {"shares": (0.5, 0.1)}, {"shares": (0.998, 0.5, 1e-4, 1e-6)}),
     mistakes=(
         Mistake(lambda a: a / (1 - a), "That is the SNR; its natural logarithm is asked for."),
         Mistake(
@@ -181,11 +190,18 @@ def betas_from(alpha_bar):
     return 1 - alpha_bar[1:] / alpha_bar[:-1]
 
 
+def _tables(generator, ratios=None):
+    if ratios is None:
+        return (random_alpha_bar(generator),)
+    return (torch.tensor((1.0, *ratios), dtype=torch.float64).cumprod(0),)
+
+
 BETAS = Exercise(
     id="1.3",
     title="The betas back from alpha_bar",
     reference=betas_from,
-    inputs=lambda generator: (random_alpha_bar(generator),),
+    inputs=_tables,
+    edges=edges(_tables, {"ratios": (0.9,)}, {"ratios": (0.6, 0.9)}, {"ratios": (0.9995, 0.9, 0.3, 0.05, 1e-4)}),
     tolerance=3e-5,
     mistakes=(
         Mistake(
@@ -265,12 +281,8 @@ def _unclipped(T):
     return betas_from(curve / curve[0])
 
 
-def _some_length(generator):
-    return (
-        (50, 10, 1000, int(torch.randint(10, 1001, (), generator=generator)))[
-            int(torch.randint(4, (), generator=generator))
-        ],
-    )
+def _some_length(generator, steps=None):
+    return (int(torch.randint(10, 1001, (), generator=generator)) if steps is None else steps,)
 
 
 def _alpha_bar_at(answer, share):
@@ -282,6 +294,7 @@ SCHEDULE = Exercise(
     title="A schedule that ends in noise, for any T",
     reference=betas_for,
     inputs=_some_length,
+    edges=edges(_some_length, *({"steps": steps} for steps in (10, 11, 20, 50, 999, 1000))),
     exact=False,
     mistakes=(
         Mistake(

@@ -7,7 +7,7 @@ q(x_{i-1} | x_i, x_0) is their equations 6 and 7.
 import torch
 
 from .exercise import Exercise, Mistake, Property
-from .inputs import pictures, random_alpha_bar, some_step
+from .inputs import edges, pictures, random_alpha_bar, some_step, steps_and_batches
 
 _ONE = torch.ones(1, dtype=torch.float64)
 _BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)  # the notebook's own table
@@ -19,9 +19,9 @@ def jump_to(x0, i, noise, alpha_bar):
     return alpha_bar[i].sqrt() * x0 + (1 - alpha_bar[i]).sqrt() * noise
 
 
-def _jump_inputs(generator):
-    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator)
-    return x0, some_step(generator, alpha_bar), torch.randn(x0.shape, generator=generator), alpha_bar
+def _jump_inputs(generator, step=None, batch=3):
+    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator, batch)
+    return x0, some_step(generator, alpha_bar, step=step), torch.randn(x0.shape, generator=generator), alpha_bar
 
 
 JUMP = Exercise(
@@ -29,6 +29,8 @@ JUMP = Exercise(
     title="The jump from x_0 to x_i",
     reference=jump_to,
     inputs=_jump_inputs,
+    edges=steps_and_batches(_jump_inputs),
+    linear=("x0", "noise"),
     mistakes=(
         Mistake(
             lambda x0, i, noise, ab: ab[i] * x0 + (1 - ab[i]) * noise,
@@ -112,9 +114,11 @@ def _all_like(index):
     return lambda x0, i, noise, alpha_bar: jump_to(x0, i[index], noise, alpha_bar)
 
 
-def _batch_inputs(generator):
-    alpha_bar, x0 = random_alpha_bar(generator, least=8), pictures(generator, 4, (2, 4, 4))
-    i = torch.randint(1, len(alpha_bar), (4,), generator=generator)
+def _batch_inputs(generator, steps=None, batch=4):
+    alpha_bar, x0 = random_alpha_bar(generator, least=8), pictures(generator, batch, (2, 4, 4))
+    i = torch.randint(3, len(alpha_bar) - 1, (batch,), generator=generator)
+    if steps is not None:
+        i = torch.tensor([some_step(generator, alpha_bar, step=step) for step in steps])
     return x0, i, torch.randn(x0.shape, generator=generator), alpha_bar
 
 
@@ -123,6 +127,8 @@ BATCH = Exercise(
     title="A batch in which every picture has its own timestep",
     reference=jump_batch,
     inputs=_batch_inputs,
+    edges=edges(_batch_inputs, {"steps": (1, 2, -1, 5)}, {"steps": (3, 3, 3, 3)}, {"batch": 1}),
+    linear=("x0", "noise"),
     mistakes=(
         Mistake(
             _along_last,
@@ -169,16 +175,21 @@ def noise_further(x_s, s, t, noise, alpha_bar):
     return kept.sqrt() * x_s + (1 - kept).sqrt() * noise
 
 
-def _further_inputs(generator):
-    alpha_bar, x_s = random_alpha_bar(generator), pictures(generator)
+def two_steps(generator, alpha_bar, ends=None):
+    """Random timesteps 0 < s < t < T, or `ends`, of which a negative one is counted from T."""
     last = len(alpha_bar) - 1
-    s = int(torch.randint(0, last, (), generator=generator))
-    t = (
-        s + 1
-        if torch.rand((), generator=generator) < 0.3
-        else int(torch.randint(s + 1, last + 1, (), generator=generator))
-    )
-    return x_s, s, t, torch.randn(x_s.shape, generator=generator), alpha_bar
+    if ends is not None:
+        return tuple(end if end >= 0 else last + 1 + end for end in ends)
+    s = int(torch.randint(1, last - 1, (), generator=generator))
+    return s, int(torch.randint(s + 1, last, (), generator=generator))
+
+
+ENDS = ((0, 1), (0, 2), (1, 2), (0, -1), (1, -1), (-2, -1))
+
+
+def _further_inputs(generator, ends=None, batch=3):
+    alpha_bar, x_s = random_alpha_bar(generator), pictures(generator, batch)
+    return x_s, *two_steps(generator, alpha_bar, ends), torch.randn(x_s.shape, generator=generator), alpha_bar
 
 
 FURTHER = Exercise(
@@ -186,6 +197,8 @@ FURTHER = Exercise(
     title="From a noisy picture to a noisier one",
     reference=noise_further,
     inputs=_further_inputs,
+    edges=edges(_further_inputs, *({"ends": ends} for ends in ENDS), {"batch": 1}),
+    linear=("x_s", "noise"),
     mistakes=(
         Mistake(
             lambda x, s, t, noise, ab: jump_to(x, t, noise, ab),
@@ -207,7 +220,7 @@ FURTHER = Exercise(
         ),
         Mistake(
             lambda x, s, t, noise, ab: (ab[t] / ab[t - 1]).sqrt() * x + (1 - ab[t] / ab[t - 1]).sqrt() * noise,
-            "That is only the last step, from t - 1 to t. The steps from s to t multiply.",
+            "That is the single step from t - 1 to t. All the steps from s to t multiply.",
         ),
         Mistake(
             lambda x, s, t, noise, ab: jump_to(x, t - s, noise, ab),
@@ -261,9 +274,9 @@ def _posterior_with(mean=None, var=None):
     return answer
 
 
-def _posterior_inputs(generator):
-    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator)
-    i = some_step(generator, alpha_bar)
+def _posterior_inputs(generator, step=None, batch=3):
+    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator, batch)
+    i = some_step(generator, alpha_bar, step=step)
     return jump_to(x0, i, torch.randn(x0.shape, generator=generator), alpha_bar).float(), x0, i, alpha_bar
 
 
@@ -272,6 +285,8 @@ POSTERIOR = Exercise(
     title="The posterior q(x_{i-1} | x_i, x_0)",
     reference=posterior,
     inputs=_posterior_inputs,
+    edges=steps_and_batches(_posterior_inputs),
+    linear=("x_i", "x0"),
     returns=("mean", "var"),
     mistakes=(
         Mistake(

@@ -9,7 +9,7 @@ import math
 import torch
 
 from .exercise import Exercise, Mistake, Property
-from .inputs import pictures, random_alpha_bar, some_step
+from .inputs import edges, pictures, random_alpha_bar, some_step
 
 # ---------------------------------------------------------------- 3.1
 
@@ -18,11 +18,14 @@ def kl(mean_q, var_q, mean_p, var_p):
     return 0.5 * ((var_p / var_q).log() + (var_q + (mean_q - mean_p).square()) / var_p - 1)
 
 
-def _two_gaussians(generator):
+def _two_gaussians(generator, shape=(4, 3), logs=(-1.6, 0.8), equal=False, apart=1.0):
     def var():
-        return 0.2 + 2 * torch.rand(4, 3, generator=generator)
+        return (logs[0] + (logs[1] - logs[0]) * torch.rand(shape, generator=generator)).exp()
 
-    return torch.randn(4, 3, generator=generator), var(), torch.randn(4, 3, generator=generator), var()
+    mean_q, mean_p, var_q, var_p = *apart * torch.randn(2, *shape, generator=generator), var(), var()
+    if equal:  # the first row's two Gaussians are one
+        mean_p[0], var_p[0] = mean_q[0], var_q[0]
+    return mean_q, var_q, mean_p, var_p
 
 
 KL = Exercise(
@@ -30,6 +33,9 @@ KL = Exercise(
     title="KL of two Gaussians",
     reference=kl,
     inputs=_two_gaussians,
+    edges=edges(
+        _two_gaussians, {"shape": (5,)}, {"shape": (1, 2)}, {"equal": True}, {"logs": (-7.0, 2.5)}, {"apart": 5.0}
+    ),
     mistakes=(
         Mistake(
             lambda m, v, n, w: kl(n, w, m, v),
@@ -113,10 +119,14 @@ def bits_per_dim(nats, x):
     return nats / (x[0].numel() * math.log(2))
 
 
-def _nats_of_pictures(generator):
-    shape = (3, *torch.randint(2, 7, (2,), generator=generator).tolist())
-    batch = int(torch.randint(8, 12, (), generator=generator))
-    return 20 + 100 * torch.rand(batch, generator=generator), pictures(generator, batch, shape)
+def _nats_of_pictures(generator, batch=None, channels=3, negative=False):
+    shape = (channels, *torch.randint(2, 7, (2,), generator=generator).tolist())
+    if batch is None:
+        batch = int(torch.randint(8, 12, (), generator=generator))
+    nats = 20 + 100 * torch.rand(batch, generator=generator)
+    if negative:  # a density may be above 1
+        nats = nats - 70
+    return nats, pictures(generator, batch, shape)
 
 
 BITS = Exercise(
@@ -124,6 +134,7 @@ BITS = Exercise(
     title="Nats to bits per dimension",
     reference=bits_per_dim,
     inputs=_nats_of_pictures,
+    edges=edges(_nats_of_pictures, {"batch": 1}, {"channels": 1}, {"negative": True}),
     mistakes=(
         Mistake(
             lambda nats, x: nats * math.log(2) / x[0].numel(),
@@ -186,9 +197,12 @@ def x0_weight(i, alpha_bar):
     return 0.5 * (_snr(alpha_bar, i - 1) - _snr(alpha_bar, i))
 
 
-def _step_of_table(generator):
-    alpha_bar = random_alpha_bar(generator)
-    return some_step(generator, alpha_bar, least=2), alpha_bar
+def _step_of_table(generator, step=None, most=40):
+    alpha_bar = random_alpha_bar(generator, least=min(most, 4), most=most)
+    return some_step(generator, alpha_bar, least=2, step=step), alpha_bar
+
+
+_EDGES = edges(_step_of_table, {"step": 2}, {"step": 3}, {"step": -1}, {"step": -2}, {"step": 2, "most": 2})
 
 
 X0_WEIGHT = Exercise(
@@ -196,6 +210,7 @@ X0_WEIGHT = Exercise(
     title="The weight of a timestep, for an error in x_0",
     reference=x0_weight,
     inputs=_step_of_table,
+    edges=_EDGES,
     tolerance=3e-5,
     mistakes=(
         Mistake(
@@ -245,7 +260,7 @@ X0_WEIGHT = Exercise(
             "You used ratios of standard deviations; the SNR is a ratio of variances.",
         ),
         Mistake(
-            lambda i, a: 0.5 * (_snr(a, i) - _snr(a, i + 1)) if i + 1 < len(a) else 0.5 * _snr(a, i),
+            lambda i, a: 0.5 * (_snr(a, i) - _snr(a, i + 1)),
             "Off by one: step i leads from i to i - 1, so the weight compares SNR(i - 1) and SNR(i).",
         ),
         Mistake(
@@ -279,6 +294,7 @@ EPS_WEIGHT = Exercise(
     title="The weight of a timestep, for an error in eps",
     reference=eps_weight,
     inputs=_step_of_table,
+    edges=_EDGES,
     tolerance=3e-5,
     mistakes=(
         Mistake(

@@ -10,7 +10,7 @@ import math
 import torch
 
 from .exercise import Exercise, Mistake, Property
-from .inputs import pictures
+from .inputs import edges, pictures
 
 # ---------------------------------------------------------------- 4.1
 
@@ -19,13 +19,15 @@ def x0_from_eps(x_t, eps, alpha, sigma):
     return (x_t - sigma * eps) / alpha
 
 
-def _eps_inputs(generator):
+def _eps_inputs(generator, batch=3, alpha=None, sigma=None):
     def level(width):
-        return 0.2 + width * torch.rand(3, 1, 1, 1, generator=generator)
+        return 0.2 + width * torch.rand(batch, 1, 1, 1, generator=generator)
 
-    x0 = pictures(generator)
+    x0 = pictures(generator, batch)
     eps = torch.randn(x0.shape, generator=generator)
-    alpha, sigma = level(0.75), level(1.0)  # alpha below 1, so that sqrt(1 - alpha²) is a number and gets its sentence
+    # alpha below 1, so that sqrt(1 - alpha²) is a number and gets its sentence
+    alpha = level(0.75) if alpha is None else torch.full((batch, 1, 1, 1), alpha)
+    sigma = level(1.0) if sigma is None else torch.full((batch, 1, 1, 1), sigma)
     return alpha * x0 + sigma * eps, eps, alpha, sigma
 
 
@@ -34,6 +36,8 @@ FROM_EPS = Exercise(
     title="x_0 from eps",
     reference=x0_from_eps,
     inputs=_eps_inputs,
+    edges=edges(_eps_inputs, {"batch": 1}, {"alpha": 0.03}, {"sigma": 0.01}, {"alpha": 1.0, "sigma": 20.0}),
+    linear=("x_t", "eps"),
     mistakes=(
         Mistake(lambda x, e, a, s: x - s * e, "That is alpha x_0, the picture still shrunk: divide by alpha."),
         Mistake(lambda x, e, a, s: x - e, "You took away noise of full strength; x_t holds sigma eps."),
@@ -88,10 +92,13 @@ def from_v(x_t, v, alpha, sigma):
     return alpha * x_t - sigma * v, sigma * x_t + alpha * v
 
 
-def _v_inputs(generator):
-    x0 = pictures(generator)
-    angle = 0.1 + 1.3 * torch.rand(3, 1, 1, 1, generator=generator)
-    eps, alpha, sigma = torch.randn(x0.shape, generator=generator), angle.cos(), angle.sin()
+def _v_inputs(generator, batch=3, alpha=None):
+    x0 = pictures(generator, batch)
+    angle = 0.1 + 1.3 * torch.rand(batch, 1, 1, 1, generator=generator)
+    eps, alphas, sigma = torch.randn(x0.shape, generator=generator), angle.cos(), angle.sin()
+    if alpha is not None:
+        alphas, sigma = torch.full_like(angle, alpha), torch.full_like(angle, (1 - alpha**2) ** 0.5)
+    alpha = alphas
     return alpha * x0 + sigma * eps, alpha * eps - sigma * x0, alpha, sigma
 
 
@@ -100,6 +107,8 @@ FROM_V = Exercise(
     title="x_0 and eps from v",
     reference=from_v,
     inputs=_v_inputs,
+    edges=edges(_v_inputs, {"batch": 1}, {"alpha": 0.0}, {"alpha": 1.0}, {"alpha": 0.6}),
+    linear=("x_t", "v"),
     returns=("x0", "eps"),
     mistakes=(
         Mistake(
@@ -132,7 +141,7 @@ FROM_V = Exercise(
         ),
         Mistake(
             lambda x, v, a, s: (a * x - s * v, (x - a * (a * x + s * v)) / s),
-            "eps: it was computed from an x_0 with the wrong sign.",
+            "eps: v has the wrong sign in it.",
         ),
     ),
     properties=(
@@ -173,9 +182,10 @@ def _waves(angles):
     return torch.cat([angles.cos(), angles.sin()], 1)
 
 
-def _embed_inputs(generator):
+def _embed_inputs(generator, times=None, dim=None):
     batch, half = torch.randint(3, 8, (2,), generator=generator).tolist()
-    return torch.rand(batch, generator=generator), 2 * half
+    t = torch.rand(batch, generator=generator) if times is None else torch.tensor(times)
+    return t, 2 * half if dim is None else dim
 
 
 EMBED = Exercise(
@@ -183,6 +193,7 @@ EMBED = Exercise(
     title="The time embedding",
     reference=embed,
     inputs=_embed_inputs,
+    edges=edges(_embed_inputs, {"times": (0.3,)}, {"times": (0.0, 1.0, 0.5)}, {"dim": 4}, {"dim": 64}, {"dim": 2}),
     tolerance=5e-4,  # an angle of up to 1000 in float32 is known to 1000 * 6e-8, a few roundings more for w_k
     mistakes=(
         Mistake(
@@ -247,8 +258,8 @@ EMBED = Exercise(
             lambda args, answer: bool(
                 torch.allclose(answer[:, args[1] // 2 - 1], embed(*args)[:, args[1] // 2 - 1], atol=1e-3)
             ),
-            "The first wave is right but the last, k = D - 1, turns at the wrong rate. The frequencies "
-            "fall from 1 to about 1/10000: look at the sign and the denominator of the exponent.",
+            "The first wave is right but the last, k = D - 1, turns at the wrong rate: look at the sign and the "
+            "denominator of the exponent.",
         ),
     ),
     hints=(
@@ -267,9 +278,11 @@ def best_at_one(x_1, data):
     return data.mean(0).expand_as(x_1)
 
 
-def _one_inputs(generator):
-    data = pictures(generator, int(torch.randint(5, 9, (), generator=generator)), (1, 3, 4))
-    return torch.randn(5, 1, 3, 4, generator=generator), data
+def _one_inputs(generator, batch=5, number=None, brighter=0.0, channels=1):
+    if number is None:
+        number = int(torch.randint(6, 9, (), generator=generator))
+    data = pictures(generator, number, (channels, 3, 4)) + brighter
+    return torch.randn(batch, channels, 3, 4, generator=generator), data
 
 
 def _nearest(x, data):
@@ -286,6 +299,7 @@ BEST_AT_ONE = Exercise(
     title="The best answer at t = 1",
     reference=best_at_one,
     inputs=_one_inputs,
+    edges=edges(_one_inputs, {"batch": 1}, {"number": 1}, {"brighter": 1.5}, {"brighter": -1.5}, {"channels": 3}),
     mistakes=(
         Mistake(
             lambda x, data: x,
@@ -368,10 +382,19 @@ def _naive(x, data, a, s):
     return likelihood @ data / likelihood.sum(1, keepdim=True)
 
 
-def _any_inputs(generator):
-    data = 2 * torch.rand(int(torch.randint(5, 9, (), generator=generator)), 4, generator=generator) - 1
-    sigma = (0.01, 0.3, 0.5, 0.7, 0.9)[int(torch.randint(5, (), generator=generator))]
-    return torch.randn(6, 4, generator=generator), data, math.sqrt(1 - sigma**2), sigma
+def _any_inputs(generator, batch=6, number=None, sigma=None, near=True):
+    """Points about sigma apart, so that several share the weight at every sigma; or, with `near=False`, far apart."""
+    if number is None:
+        number = int(torch.randint(5, 9, (), generator=generator))
+    if sigma is None:
+        sigma = 0.2 + 0.7 * float(torch.rand((), generator=generator))
+    alpha = 0.4 + 0.55 * float(torch.rand((), generator=generator))
+    data = 2 * torch.rand(number, 4, generator=generator) - 1
+    if not near:
+        return torch.randn(batch, 4, generator=generator), data, alpha, sigma
+    data = data[:1] + sigma * torch.randn(number, 4, generator=generator)
+    x_t = alpha * data[torch.arange(batch) % number] + sigma * torch.randn(batch, 4, generator=generator)
+    return x_t, data, alpha, sigma
 
 
 BEST = Exercise(
@@ -379,6 +402,17 @@ BEST = Exercise(
     title="The best answer at any t",
     reference=best_answer,
     inputs=_any_inputs,
+    edges=edges(
+        _any_inputs,
+        {"near": False},
+        {"near": False, "sigma": 0.01},
+        {"near": False, "sigma": 0.01, "batch": 1},
+        {"sigma": 0.01},
+        {"sigma": 0.05},
+        {"sigma": 0.9},
+        {"batch": 1},
+        {"number": 1},
+    ),
     tolerance=5e-5,  # at sigma = 0.01 float32 rounds the exponents by about 1e-3
     mistakes=(
         Mistake(

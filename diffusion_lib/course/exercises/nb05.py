@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from .exercise import Exercise, Mistake, Property
+from .inputs import edges
 
 # ---------------------------------------------------------------- 5.1
 
@@ -16,11 +17,13 @@ def epoch_loss(losses, sizes):
     return (losses * sizes).sum() / sizes.sum()
 
 
-def _losses(generator):
-    batches = int(torch.randint(4, 9, (), generator=generator))
-    sizes = torch.full((batches,), 64)
-    sizes[-1] = torch.randint(3, 40, (), generator=generator)
-    return 0.1 + torch.rand(batches, generator=generator), sizes
+def _losses(generator, batches=None, size=64, level=1.0, all_alike=False):
+    if batches is None:
+        batches = int(torch.randint(4, 9, (), generator=generator))
+    sizes = torch.full((batches,), size)
+    if not all_alike:
+        sizes[-1] = torch.randint(3, 2 * size // 3, (), generator=generator)
+    return level * (0.1 + torch.rand(batches, generator=generator)), sizes
 
 
 EPOCH = Exercise(
@@ -28,6 +31,7 @@ EPOCH = Exercise(
     title="The loss of an epoch",
     reference=epoch_loss,
     inputs=_losses,
+    edges=edges(_losses, {"batches": 1}, {"batches": 2}, {"size": 10}, {"level": 20.0}, {"all_alike": True}),
     mistakes=(
         Mistake(
             lambda losses, sizes: losses[-1],
@@ -86,11 +90,21 @@ def stratified_times(u):
     return (torch.arange(len(u)) + u) / len(u)
 
 
+def _uniform(generator, batch=None, ends=False):
+    if batch is None:
+        batch = int(torch.randint(4, 20, (), generator=generator))
+    u = torch.rand(batch, generator=generator)
+    if ends:
+        u[0], u[-1] = 0.0, 0.999
+    return (u,)
+
+
 STRATIFIED = Exercise(
     id="5.2",
     title="Stratified times",
     reference=stratified_times,
-    inputs=lambda generator: (torch.rand(int(torch.randint(4, 20, (), generator=generator)), generator=generator),),
+    inputs=_uniform,
+    edges=edges(_uniform, {"batch": 1}, {"batch": 2}, {"batch": 256}, {"ends": True}),
     mistakes=(
         Mistake(lambda u: u, "Those are independent times: some parts of [0, 1] get several, others none."),
         Mistake(
@@ -164,10 +178,12 @@ def _ema_with(keep):
     return answer
 
 
-def _ema_inputs(generator):
-    updates = (0, 3, 20, 200, 5000)[int(torch.randint(5, (), generator=generator))]
-    decay = (0.95, 0.99)[int(torch.randint(2, (), generator=generator))]
-    return torch.randn(5, 3, generator=generator), torch.randn(5, 3, generator=generator), updates, decay
+def _ema_inputs(generator, updates=None, decay=None, shape=(5, 3)):
+    if updates is None:
+        updates = int(torch.randint(2, 300, (), generator=generator))
+    if decay is None:
+        decay = (0.9, 0.95, 0.99)[int(torch.randint(3, (), generator=generator))]
+    return torch.randn(shape, generator=generator), 2 * torch.randn(shape, generator=generator), updates, decay
 
 
 EMA = Exercise(
@@ -175,6 +191,16 @@ EMA = Exercise(
     title="The EMA update",
     reference=ema_update,
     inputs=_ema_inputs,
+    edges=edges(
+        _ema_inputs,
+        *({"updates": updates} for updates in (0, 1, 5000)),
+        {"updates": 3, "decay": 0.99},
+        {"updates": 20, "decay": 0.99},
+        {"updates": 20_000, "decay": 0.9995},
+        {"updates": 2, "decay": 0.5},
+        {"shape": (1,)},
+    ),
+    linear=("average", "weights"),
     mistakes=(
         Mistake(
             lambda average, weights, n, d: ema_update(weights, average, n, d),
@@ -241,33 +267,96 @@ EMA = Exercise(
 
 
 class _Net(nn.Module):
-    """A little network that uses its t: out = x W + t b + c."""
+    """A little network that uses its t: out = x W + t b + c. It notes in `events` what is done with it."""
 
     def __init__(self, dim: int, generator: torch.Generator):
         super().__init__()
         self.matrix = nn.Parameter(torch.randn(dim, dim, generator=generator))
         self.slope = nn.Parameter(torch.randn(dim, generator=generator))
         self.offset = nn.Parameter(torch.randn(dim, generator=generator))
+        self.events: list[str] = []
 
     def forward(self, x, t, cond=None):
-        return x @ self.matrix + t[:, None] * self.slope + self.offset
+        out = x @ self.matrix + t[:, None] * self.slope + self.offset
+        if out.requires_grad:
+            out.register_hook(lambda gradient: self.events.append("backward"))
+        return out
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        self.events.append("zero_grad")
+        super().zero_grad(set_to_none)
 
 
 class _GradientDescent:
-    """Plain gradient descent with an optimizer's two methods; torch.optim takes two seconds to import its compiler."""
+    """Plain gradient descent that behaves as `torch.optim.SGD`, which takes two seconds to import its compiler."""
 
-    def __init__(self, parameters, lr: float):
-        self.parameters, self.lr = list(parameters), lr
+    def __init__(self, parameters, lr: float, events: list[str]):
+        self.defaults, self.state, self.events = {"lr": lr}, {}, events
+        self.param_groups: list[dict] = []
+        self.add_param_group({"params": list(parameters)})
+
+    def add_param_group(self, param_group: dict) -> None:
+        self.param_groups.append({**self.defaults, **param_group})
+
+    def state_dict(self) -> dict:
+        groups = [{**group, "params": list(range(len(group["params"])))} for group in self.param_groups]
+        return {"state": {}, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=True):
+            group.update({**saved, "params": group["params"]})
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        for parameter in self.parameters:
-            parameter.grad = None if set_to_none or parameter.grad is None else torch.zeros_like(parameter)
+        self.events.append("zero_grad")
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None or set_to_none:
+                    parameter.grad = None
+                else:
+                    parameter.grad = torch.zeros_like(parameter.grad)
 
     @torch.no_grad()
-    def step(self) -> None:
-        for parameter in self.parameters:
-            if parameter.grad is not None:
-                parameter -= self.lr * parameter.grad
+    def step(self, closure=None):
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        self.events.append("step")
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.add_(parameter.grad, alpha=-group["lr"])
+        return loss
+
+
+def _what_was_done(arguments) -> str | None:
+    """What is amiss in the order of backward, step and zero_grad; None if it is right, or done in another way."""
+    net, events = arguments[0], arguments[0].events
+    moved = not torch.equal(net.before, _all_weights(net).double())
+    backward, step = "backward" in events, "step" in events
+    if moved and not step:
+        return None  # by hand
+    if not backward:
+        if not step:
+            return "The network never moved: neither loss.backward() nor optimizer.step() was called."
+        used = (
+            "it moved along the old gradients only" if moved else "there was no gradient to follow, and it never moved"
+        )
+        return f"loss.backward() is missing: when optimizer.step() came, {used}."
+    if not step:
+        return "The gradients are there, but the network never moved: optimizer.step() is missing."
+    last_backward, first_step = len(events) - 1 - events[::-1].index("backward"), events.index("step")
+    if first_step < events.index("backward"):
+        return "optimizer.step() comes before loss.backward(): the step needs the gradients that backward makes."
+    if "zero_grad" in events[last_backward:first_step]:
+        return "zero_grad() stands between loss.backward() and optimizer.step(): the step found no gradient."
+    if events.count("step") > 1:
+        return f"optimizer.step() was called {events.count('step')} times: one step for each batch."
+    return None
+
+
+def _all_weights(net) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in net.parameters()])
 
 
 def training_step(net, optimizer, x0, noise, t, alpha, sigma):
@@ -290,24 +379,21 @@ def _loss_afterwards(net, optimizer, x0, noise, t, alpha, sigma):
     return _step(net, optimizer, t, alpha * x0 + sigma * noise, noise, zero=False, backward=False, step=False)
 
 
-def _two_steps(net, optimizer, x0, noise, t, alpha, sigma):
-    loss = training_step(net, optimizer, x0, noise, t, alpha, sigma)
-    optimizer.step()
-    return loss
-
-
-def _step_inputs(generator):
-    dim, batch = 3, 4
+def _step_inputs(generator, batch=4, dim=3, angle=None):
     net = _Net(dim, generator)
     net(torch.randn(2, dim, generator=generator), torch.rand(2, generator=generator)).square().mean().backward()
-    angle = 0.2 + 1.2 * torch.rand(batch, 1, generator=generator)
-    x0, noise = torch.randn(2, batch, dim, generator=generator) * torch.tensor([0.5, 1.0]).reshape(2, 1, 1)
-    t = torch.rand(batch, generator=generator)
-    return net, _GradientDescent(net.parameters(), lr=0.1), x0, noise, t, angle.cos(), angle.sin()
+    net.before = _all_weights(net).double()
+    net.events.clear()
+    angles = 0.2 + 1.2 * torch.rand(batch, 1, generator=generator)
+    if angle is not None:
+        angles = torch.full_like(angles, angle)
+    x0, noise = torch.randn(2, batch, dim, generator=generator) * torch.tensor([1.5, 1.0]).reshape(2, 1, 1)
+    t = angles[:, 0] / 1.5708
+    return net, _GradientDescent(net.parameters(), 0.1, net.events), x0, noise, t, angles.cos(), angles.sin()
 
 
 def _weights_after(arguments, loss):
-    return loss, torch.cat([parameter.detach().flatten() for parameter in arguments[0].parameters()])
+    return loss, _all_weights(arguments[0])
 
 
 STEP = Exercise(
@@ -315,6 +401,8 @@ STEP = Exercise(
     title="One training step",
     reference=training_step,
     inputs=_step_inputs,
+    remark=_what_was_done,
+    edges=edges(_step_inputs, {"batch": 1}, {"dim": 1}, {"dim": 6}, {"angle": 0.0}, {"angle": 1.5708}),
     observe=_weights_after,
     changes=("net", "optimizer"),
     returns=("loss", "network after the step"),
@@ -340,7 +428,6 @@ STEP = Exercise(
             _loss_afterwards,
             "You measured the error anew after the step; the one before it is asked for.",
         ),
-        Mistake(_two_steps, "The optimizer moved twice on one gradient: one step() for each batch."),
         Mistake(
             lambda net, opt, x0, e, t, a, s: _step(net, opt, t, x0, x0),
             "Clean pictures in, clean pictures as the target: no noise was ever added, and the network learns to copy.",
@@ -379,15 +466,6 @@ STEP = Exercise(
                 net, opt, t, a * x0 + s * e, e, reduce=lambda error: error.sqrt().mean()
             ),
             "You took absolute errors. Their best answer is a median; E[noise | x_t] needs squares.",
-        ),
-        Mistake(
-            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, e, step=False),
-            "The loss is right but the network never moved: optimizer.step() is missing, or comes before "
-            "loss.backward(), or zero_grad() stands between the two.",
-        ),
-        Mistake(
-            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, e, backward=False, zero=False),
-            "The step used old gradients only: loss.backward() is missing.",
         ),
         Mistake(
             lambda net, opt, x0, e, t, a, s: _step(net, opt, torch.zeros_like(t), a * x0 + s * e, e),

@@ -9,8 +9,8 @@ import math
 import torch
 
 from .exercise import Exercise, Mistake, Property
-from .inputs import pictures, random_alpha_bar, some_step
-from .nb02 import jump_to, posterior
+from .inputs import edges, pictures, random_alpha_bar, some_step, steps_and_batches
+from .nb02 import ENDS, jump_to, posterior, two_steps
 
 # ---------------------------------------------------------------- 6.1
 
@@ -31,11 +31,11 @@ def _ancestral_with(mean=None, deviation=None):
     return answer
 
 
-def _ancestral_inputs(generator):
-    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator)
-    i = some_step(generator, alpha_bar)
+def _ancestral_inputs(generator, step=None, batch=3):
+    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator, batch)
+    i = some_step(generator, alpha_bar, step=step)
     x_i = jump_to(x0, i, torch.randn(x0.shape, generator=generator), alpha_bar).float()
-    guess = (x0 + 0.2 * torch.randn(x0.shape, generator=generator)).clamp(-1, 1)
+    guess = x0 + 0.2 * torch.randn(x0.shape, generator=generator)
     return x_i, guess, i, torch.randn(x0.shape, generator=generator), alpha_bar
 
 
@@ -44,6 +44,8 @@ ANCESTRAL = Exercise(
     title="The ancestral step",
     reference=ancestral_step,
     inputs=_ancestral_inputs,
+    edges=steps_and_batches(_ancestral_inputs),
+    linear=("x_i", "x0", "noise"),
     mistakes=(
         Mistake(
             _ancestral_with(deviation=lambda x, x0, k, b, a: (1 - k) * (1 - b) / (1 - a)),
@@ -122,11 +124,14 @@ def ddim_step(x_t, x0, alpha_t, sigma_t, alpha_s, sigma_s):
     return alpha_s * x0 + sigma_s * (x_t - alpha_t * x0) / sigma_t
 
 
-def _ddim_inputs(generator):
+def _ddim_inputs(generator, batch=3, end=False, start=False, near=False):
     low, high = (0.2 + 1.3 * torch.rand(2, generator=generator)).sort().values
-    low = 0 * low if torch.rand((), generator=generator) < 0.25 else low
-    x_t = torch.randn(3, 1, 4, 4, generator=generator)
-    return x_t, pictures(generator, 3, (1, 4, 4)), high.cos(), (high + 0.05).sin(), low.cos(), low.sin()
+    low = 0 * low if end else high - 0.01 if near else low
+    x_t = 1.5 * torch.randn(batch, 1, 4, 4, generator=generator)
+    alpha_t, sigma_t = high.cos(), (high + 0.05).sin()
+    if start:  # pure noise
+        alpha_t, sigma_t = 0 * alpha_t, 0 * sigma_t + 1
+    return x_t, pictures(generator, batch, (1, 4, 4)), alpha_t, sigma_t, low.cos(), low.sin()
 
 
 DDIM = Exercise(
@@ -134,6 +139,16 @@ DDIM = Exercise(
     title="The DDIM step",
     reference=ddim_step,
     inputs=_ddim_inputs,
+    edges=edges(
+        _ddim_inputs,
+        {"batch": 1},
+        {"end": True},
+        {"end": True, "batch": 1},
+        {"start": True},
+        {"start": True, "end": True},
+        {"near": True},
+    ),
+    linear=("x_t", "x0"),
     mistakes=(
         Mistake(
             lambda x, x0, a, s, b, r: b * x0 + r * x,
@@ -232,14 +247,13 @@ def _eta_as_share(x_t, x0, s, t, eta, noise, alpha_bar):
     return alpha_bar[s].sqrt() * x0 + (1 - alpha_bar[s]).sqrt() * ((1 - eta**2) ** 0.5 * eps + eta * noise)
 
 
-def _eta_inputs(generator):
-    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator)
-    last = len(alpha_bar) - 1
-    s = 0 if torch.rand((), generator=generator) < 0.2 else int(torch.randint(0, last, (), generator=generator))
-    t = int(torch.randint(s + 1, last + 1, (), generator=generator))
-    eta = (0.0, 1.0, 0.3, 0.7)[int(torch.randint(4, (), generator=generator))]
+def _eta_inputs(generator, ends=None, eta=None, batch=3):
+    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator, batch)
+    s, t = two_steps(generator, alpha_bar, ends)
+    if eta is None:
+        eta = 0.2 + 0.6 * float(torch.rand((), generator=generator))
     x_t = jump_to(x0, t, torch.randn(x0.shape, generator=generator), alpha_bar).float()
-    guess = (x0 + 0.2 * torch.randn(x0.shape, generator=generator)).clamp(-1, 1)
+    guess = x0 + 0.2 * torch.randn(x0.shape, generator=generator)
     return x_t, guess, s, t, eta, torch.randn(x0.shape, generator=generator), alpha_bar
 
 
@@ -248,6 +262,16 @@ ETA = Exercise(
     title="DDIM with eta",
     reference=ddim_eta,
     inputs=_eta_inputs,
+    edges=edges(
+        _eta_inputs,
+        *({"ends": ends} for ends in ENDS),
+        *({"eta": eta} for eta in (0.0, 1.0, 0.01, 0.05, 0.99)),
+        {"eta": 1.0, "ends": (-2, -1)},
+        {"eta": 0.0, "ends": (0, 1)},
+        {"eta": 1.0, "ends": (0, 1)},
+        {"batch": 1},
+    ),
+    linear=("x_t", "x0", "noise"),
     tolerance=3e-5,
     mistakes=(
         Mistake(
@@ -325,14 +349,11 @@ def slerp(a, b, w):
     return ((1 - w) * angle).sin() / angle.sin() * a + (w * angle).sin() / angle.sin() * b
 
 
-def _slerp_inputs(generator):
-    shape = (2, 3, 3)
+def _slerp_inputs(generator, w=None, shape=(2, 3, 3), along=0.0):
     a, b = torch.randn(2, *shape, generator=generator)
-    return (
-        a,
-        b,
-        (0.0, 1.0, 0.5, *torch.rand(5, generator=generator).tolist())[int(torch.randint(8, (), generator=generator))],
-    )
+    if w is None:
+        w = 0.05 + 0.9 * float(torch.rand((), generator=generator))
+    return a, 1.3 * (along * a + b), w
 
 
 def _angle_by_rows(a, b, w):
@@ -349,6 +370,15 @@ SLERP = Exercise(
     title="Slerp",
     reference=slerp,
     inputs=_slerp_inputs,
+    edges=edges(
+        _slerp_inputs,
+        *({"w": w} for w in (0.0, 1.0, 0.5, 0.01)),
+        {"along": 4.0},
+        {"along": -4.0},
+        {"shape": (1, 3, 3)},
+        {"shape": (1, 1, 2)},
+    ),
+    linear=("a", "b"),
     tolerance=3e-5,
     mistakes=(
         Mistake(
