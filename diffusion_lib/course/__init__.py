@@ -2,16 +2,16 @@
 
 It stands on the mathematics, and the mathematics never imports it. Its parts are loaded on first use::
 
-    from diffusion_lib.course import check, figures, hint, widgets
+    from diffusion_lib.course import check, figures, hint, use, widgets
 """
 
 from importlib import import_module
 
-__all__ = ["check", "exercises", "figures", "hint", "pages", "server", "tokens", "widgets"]
+__all__ = ["check", "exercises", "figures", "hint", "pages", "server", "tokens", "use", "widgets"]
 
 
 def __getattr__(name: str):
-    if name in ("check", "hint"):
+    if name in ("check", "hint", "use"):
         return getattr(import_module(f"{__name__}.exercises"), name)
     if name in __all__:
         return import_module(f"{__name__}.{name}")
