@@ -15,8 +15,7 @@ data folder (`~/.local/share/diffusion_lib/` on Linux). Where it cannot be writt
 import json
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,10 +34,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Progress:
-    """All entries, oldest first, and in one sentence what is wrong with the file ("" if nothing)."""
+    """All entries, oldest first; what is wrong with the file, in words ("" if nothing); whether it holds them all."""
 
     entries: tuple[Entry, ...] = ()
     problem: str = ""
+    written: bool = True
 
     def of(self, kind: str) -> dict[str, list[dict]]:
         """The values of one kind by id, oldest first."""
@@ -49,17 +49,7 @@ class Progress:
         return values
 
 
-@dataclass
-class _Unwritten:
-    """What the file could not take, by the file it was meant for: it lasts as long as the kernel."""
-
-    entries: list[tuple[Path, Entry]] = field(default_factory=list)
-
-    def meant_for(self, path: Path) -> Iterator[Entry]:
-        return (entry for place, entry in self.entries if place == path)
-
-
-_unwritten = _Unwritten()
+_unwritten: list[tuple[Path, Entry]] = []  # what a file could not take: it lasts as long as the kernel
 
 
 def path() -> Path:
@@ -84,7 +74,7 @@ def record(kind: str, id: str, value: dict) -> str:
     try:
         _append(file, line.encode())
     except OSError as error:
-        _unwritten.entries.append((file, entry))
+        _unwritten.append((file, entry))
         return f"This is not kept when the kernel ends, because {shown(file)} cannot be written ({_why(error)})."
     return ""
 
@@ -104,7 +94,10 @@ def read() -> Progress:
     if unreadable:
         lines_are = "1 line of {} is" if unreadable == 1 else f"{unreadable} lines of {{}} are"
         problem = f"{lines_are.format(shown(file))} unreadable and left out; nothing was deleted."
-    return Progress((*entries, *_unwritten.meant_for(file)), problem)
+    unwritten = [entry for place, entry in _unwritten if place == file]
+    if unwritten:
+        problem = f"{problem} What you answer here is not kept, because {shown(file)} cannot be written.".strip()
+    return Progress((*entries, *unwritten), problem, written=not unwritten)
 
 
 def shown(file: Path) -> str:

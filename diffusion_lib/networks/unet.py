@@ -61,7 +61,9 @@ class Attention(nn.Module):
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q kᵀ / √d) v over the last two dimensions (…, N, d), as a fused kernel where that is faster."""
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16:  # there the fused kernel's backward is 5 to 10 times slower
+    if (
+        q.device.type == "cpu" and q.dtype == torch.bfloat16
+    ):  # there the fused kernel's backward is 5 to 10 times slower
         return torch.softmax(q @ k.mT * q.shape[-1] ** -0.5, dim=-1) @ v
     return F.scaled_dot_product_attention(q, k, v)
 

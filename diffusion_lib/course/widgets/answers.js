@@ -3,34 +3,33 @@
 const PLACE = `diffusion_lib answers ${location.pathname}`;
 const CHANGED = "diffusion-answers";  // the event by which the widgets of a page hear of each other's answers
 
-/** Why the browser keeps nothing, where it does not; else "". */
-export const storage = (globalThis.diffusionAnswers ??= { memory: {}, problem: "" });
+/** The page's answers by question, {id: [{answer, sure, right}, …]}, oldest first; and why they are not kept, or "". */
+export const page = (globalThis.diffusionAnswers ??= { answers: {}, problem: "" });
 
-/** All answers given on this page: {id: [{answer, sure, right}, …]}, oldest first. */
+/** What the browser has kept; what it has and cannot be read is put aside. */
 export function kept() {
   let text = null;
   try {
     text = localStorage.getItem(PLACE);
-    if (text === null) return { ...storage.memory };
-    const answers = JSON.parse(text);
+    const answers = JSON.parse(text ?? "{}");
     if (answers === null || typeof answers !== "object" || Array.isArray(answers)) throw new SyntaxError("no answers");
-    return { ...answers, ...storage.memory };
+    return answers;
   } catch (error) {
-    if (error instanceof SyntaxError) {  // put aside, so that nothing is lost
+    if (error instanceof SyntaxError) {
       localStorage.setItem(`${PLACE} unreadable`, text);
       localStorage.removeItem(PLACE);
     }
-    return { ...storage.memory };
+    return {};
   }
 }
 
 /** Keep the answers to one question, all of them. */
 export function keep(id, answers) {
+  page.answers[id] = answers;
   try {
     localStorage.setItem(PLACE, JSON.stringify({ ...kept(), [id]: answers }));
   } catch {
-    storage.memory[id] = answers;
-    storage.problem = "This browser keeps nothing for this page, so your answers last until you leave it.";
+    page.problem = "This browser keeps nothing for this page, so your answers last until you leave it.";
   }
   document.dispatchEvent(new Event(CHANGED));
 }

@@ -1,7 +1,7 @@
 // A question that is answered before its answer is shown: choose, say how sure you are, and the answer is locked.
 
 import { make, say } from "./shared.js";
-import { keep, kept, storage } from "./answers.js";
+import { keep, kept, page } from "./answers.js";
 import { rich, typeset } from "./text.js";
 
 let views = 0;  // radio buttons of one name exclude each other, so each view has a name of its own
@@ -52,7 +52,7 @@ function view(model, el) {
   const places = question.choices.map((choice, i) => {
     const input = make("input", { type: "radio", name, value: i });
     const sign = make("span", { class: "dl-sign" });
-    const place = make("label", { class: "dl-choice" }, input, make("span", { class: "dl-words" }, rich(choice), sign));
+    const place = make("label", { class: "dl-choice" }, input, make("span", { class: "dl-words" }, rich(choice), " ", sign));
     return { place, input, sign, choice };
   });
   const number = make("input", { type: "text", inputmode: "decimal", autocomplete: "off", size: 10 });
@@ -80,14 +80,14 @@ function view(model, el) {
     fields.disabled = locked;
     sure.hidden = locked;
     again.hidden = !locked;
-    note.textContent = storage.problem || model.get("_kept") || "";
+    note.textContent = page.problem || model.get("_kept") || "";
     for (const { place, input, sign, choice } of places) {
       const right = locked && choice === question.answer, yours = locked && choice === last.answer;
       if (locked) input.checked = yours;
       place.classList.toggle("dl-right", right);
       sign.textContent = [right && "✓ the answer", yours && "your choice"].filter(Boolean).join(", ");
     }
-    if (locked) number.value = say(last.answer, 6);
+    if (locked && !places.length) number.value = say(last.answer, 6);
     reveal.replaceChildren(...(locked ? verdict(question, answers) : []));
     typeset(model, root);
   };
@@ -145,7 +145,9 @@ export default {
   initialize({ model }) {
     if (model.offline) {
       const question = model.get("_question");
-      model.set("_answers", usable(question, kept()[question.id]));
+      const answers = usable(question, kept()[question.id]);
+      model.set("_answers", answers);
+      page.answers[question.id] = answers;
     }
   },
   render({ model, el }) {

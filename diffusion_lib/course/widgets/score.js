@@ -1,7 +1,8 @@
 // How often the predictions of a notebook were right, and how often when one was sure. Only first answers count.
 
 import { make } from "./shared.js";
-import { kept, onAnswer, storage } from "./answers.js";
+import { onAnswer, page } from "./answers.js";
+import { rich, typeset } from "./text.js";
 
 /** The first answers to the questions `asked`, counted as counts.py counts them. */
 function count(asked, answers, levels) {
@@ -27,11 +28,11 @@ function questionOf(root, id) {
   return notebook.querySelector(`[data-prediction="${CSS.escape(id)}"]`);
 }
 
-function link(root, id, text) {
-  const short = text.length > 70 ? `${text.slice(0, 68).replace(/\s+\S*$/, "")} …` : text;
-  const title = short ? `${id} – ${short}` : id;
-  if (!text) return make("span", {}, title);
-  const button = make("button", { type: "button", class: "dl-link" }, title);
+function link(root, { id, text, here }) {
+  const short = text.length > 70 && !text.includes("$") ? `${text.slice(0, 68).replace(/\s+\S*$/, "")} …` : text;
+  const title = [id, short && " – ", rich(short)];
+  if (!here) return make("span", {}, ...title);
+  const button = make("button", { type: "button", class: "dl-link" }, ...title);
   button.addEventListener("click", () => {
     const place = questionOf(root, id);
     if (!place) return;
@@ -42,8 +43,9 @@ function link(root, id, text) {
 }
 
 function list(root, head, ids, asked) {
-  const text = new Map(asked.map((question) => [question.id, question.text]));
-  return make("div", {}, make("p", {}, head), make("ul", {}, ...ids.map((id) => make("li", {}, link(root, id, text.get(id))))));
+  const questions = asked.filter(({ id }) => ids.includes(id));
+  return make("div", {}, make("p", {}, head),
+    make("ul", {}, ...questions.map((question) => make("li", {}, link(root, question)))));
 }
 
 /** A row for each level: a square for each answer, full if right, empty if not; and the same in numbers. */
@@ -65,8 +67,8 @@ export default {
     const note = make("p", { class: "dl-quiet" });
     const root = make("div", { class: "dl-widget dl-score", role: "group", "aria-label": "Your predictions" }, body, note);
     const show = () => {
-      const asked = model.get("_asked");
-      const answers = model.offline ? kept() : model.get("_answers");
+      const asked = model.get("_asked").filter(({ here }) => here || !model.offline);
+      const answers = model.offline ? page.answers : model.get("_answers");
       const counts = count(asked, answers, model.get("_levels"));
       const parts = [];
       if (!asked.length) {
@@ -84,8 +86,9 @@ export default {
       if (counts.answered && counts.unanswered.length) parts.push(list(root, "Not answered yet:", counts.unanswered, asked));
       if (counts.again) parts.push(make("p", { class: "dl-quiet" }, `${plural(counts.again, "later answer")} not counted.`));
       body.replaceChildren(...parts);
+      typeset(model, body);
       note.textContent = model.offline
-        ? storage.problem || "Your answers are kept in this browser, for this page, and sent nowhere."
+        ? page.problem || "Your answers are kept in this browser, for this page, and sent nowhere."
         : model.get("_kept");
     };
     const names = "change:_answers change:_asked change:_kept";

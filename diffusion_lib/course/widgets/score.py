@@ -20,7 +20,9 @@ class Score(Widget):
     """
 
     _levels = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    _asked = traitlets.List(traitlets.Dict(), help="the questions, each with its id and text").tag(sync=True)
+    _asked = traitlets.List(traitlets.Dict(), help="the questions: id, text, and whether it is asked here").tag(
+        sync=True
+    )
     _answers = traitlets.Dict(help="the answers by the question's id, oldest first").tag(sync=True)
     _kept = traitlets.Unicode("", help="where the answers are kept, in a sentence").tag(sync=True)
 

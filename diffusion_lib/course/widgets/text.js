@@ -22,16 +22,13 @@ export function rich(text) {
   return span;
 }
 
-/** KaTeX, which comes with a question that has formulas; a page of JupyterLab loads it once. */
-async function load(model) {
-  const loaded = (globalThis.diffusionLib ??= new Map());
-  if (!loaded.has("katex")) {
-    const katex = new TextDecoder().decode(await inflate(bytes(model, "_katex")));
-    const code = `const module = { exports: {} }, exports = module.exports;\n${katex}\nexport default module.exports;`;
-    const address = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
-    loaded.set("katex", import(address).then((part) => part.default));
-  }
-  return loaded.get("katex");
+const loaded = (globalThis.diffusionLib ??= new Map());  // what a page of JupyterLab loads once, by name
+
+/** KaTeX, which comes with a question that has formulas. */
+async function katexOf(model) {
+  const katex = new TextDecoder().decode(await inflate(bytes(model, "_katex")));
+  const code = `const module = { exports: {} }, exports = module.exports;\n${katex}\nexport default module.exports;`;
+  return (await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })))).default;
 }
 
 function put(katex, places, output) {
@@ -47,7 +44,8 @@ export function typeset(model, root) {
   if (!places.length) return;
   if (model.offline) {
     if (globalThis.katex) put(globalThis.katex, places, "htmlAndMathml");
-  } else if (model.get("_katex")?.byteLength) {
-    load(model).then((katex) => put(katex, root.querySelectorAll(".dl-formula"), "mathml"));
+    return;
   }
+  if (model.get("_katex")?.byteLength && !loaded.has("katex")) loaded.set("katex", katexOf(model));
+  loaded.get("katex")?.then((katex) => put(katex, root.querySelectorAll(".dl-formula"), "mathml"));
 }
