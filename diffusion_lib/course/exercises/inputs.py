@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 
-def random_alpha_bar(generator: torch.Generator, least: int = 4, most: int = 40) -> Tensor:
-    """A random falling table (T + 1,) with alpha_bar[0] = 1, T from `least` to `most`."""
+def random_alpha_bar(generator: torch.Generator, least: int = 4, most: int = 40, low: float = 0.02) -> Tensor:
+    """A random falling table (T + 1,) with alpha_bar[0] = 1, T from `least` to `most`, betas from `low` to 10 `low`."""
     steps = int(torch.randint(least, most + 1, (), generator=generator))
-    betas = 0.02 + 0.2 * torch.rand(steps, generator=generator, dtype=torch.float64)
+    betas = low * (1 + 10 * torch.rand(steps, generator=generator, dtype=torch.float64))
     return torch.cat([torch.ones(1, dtype=torch.float64), torch.cumprod(1 - betas, 0)])
 
 
