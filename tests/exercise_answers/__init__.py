@@ -50,3 +50,24 @@ def function_of(exercise: Exercise, body: str) -> Callable:
     names = {"torch": torch, "math": math}
     exec(compile(tree, "<answer>", "exec"), names)
     return names["answer"]
+
+
+def kind(exercise: Exercise, line: str) -> str:
+    """What a verdict is, from its line: what it names, or only that the numbers are not equal."""
+    state, _, sentence = line.partition(" — ")[2].partition(" ")
+    if state == "right.":
+        return "accepted"
+    sentence = sentence.removeprefix("yet. ")
+    if any(sentence.startswith(mistake.sentence) for mistake in exercise.mistakes):
+        return "catalogued"
+    if "of the right formula with" in sentence:
+        return "one slip"
+    if "is a sum of" in sentence:
+        return "a factor"
+    if "look at that case" in sentence or "but clipped to" in sentence:
+        return "a case"
+    if any(sentence == rule.sentence for rule in exercise.properties):
+        return "a rule"
+    if "random inputs" in sentence or "right shape, but not" in sentence or "is no sum of" in sentence:
+        return "not equal"
+    return "form"  # shape, type, NaN, exception, random numbers, inputs changed, the order of calls

@@ -601,7 +601,8 @@ BEST = Exercise(
         ),
         Mistake(
             lambda x, data, a, s: best_answer(x, data, a, 2 * s),
-            "You took the mean of the squared differences, here a quarter of their sum: the distance² is the sum.",
+            "Your exponents are a quarter of the right ones: the distance² is the sum of D squares, not their mean, "
+            "and 2 sigma² divides it.",
         ),
     ),
     hints=(

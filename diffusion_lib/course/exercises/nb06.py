@@ -437,9 +437,9 @@ def slerp(a, b, w):
 
 
 def _slerp_inputs(generator, w=None, shape=(2, 3, 3), along=0.0):
-    a, b = torch.randn(2, *shape, generator=generator)
     if w is None:
         w = 0.05 + 0.9 * float(torch.rand((), generator=generator))
+    a, b = torch.randn(2, *shape, generator=generator)
     return a, 1.3 * (along * a + b), w
 
 
