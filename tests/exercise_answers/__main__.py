@@ -6,10 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from exercise_answers import function_of, kind, written_answers
-
 from diffusion_lib.course.exercises.catalogue import find
 from diffusion_lib.course.exercises.verdicts import judge
+from exercise_answers import function_of, kind, written_answers
 
 wrong: Counter = Counter()
 right: Counter = Counter()
