@@ -103,14 +103,13 @@ CANNOT = [  # (exercises, what cannot change their answers, why)
     (r"0\.1", r"pixels made positive|result clipped to \[-[13], [13]\]", "pixels lie in [0, 255], answers in [-1, 1]"),
     (r"1\.1", rf"(betas|result) {SIGNS}|result clipped to \[-3, 3\]", "betas and alpha_bar lie in [0, 1]"),
     (
-        r"1\.1|1\.4|5\.2",
+        r"1\.1|1\.4",
         r"result (without dimensions of one|no batch where it is one)",
-        "never of length one, or refused",
+        "never of length one",
     ),
     (r"1\.2|1\.3|2\..|3\.[34]|6\.[13]", rf"alpha_bar {SIGNS}", "alpha_bar lies in [0, 1]"),
     (r"1\.[34]|5\.2", rf"result ({SIGNS}|clipped to \[-3, 3\])", "betas and times lie in [0, 1]"),
-    (r"1\.4", r"result in (half precision|bfloat16)", "many answers are right, a rounded one too"),
-    (r"2\.3|6\.3", r"alpha_bar not below 0\.01", "only ratios of entries count, and both are kept"),
+    (r"1\.4", r"result in half precision", "many answers are right, a rounded one too"),
     (r"3\.1", r"var_[qp] made positive|result made positive", "variances and a KL are never negative"),
     (r"3\.2", r"x (?!changed).*", "only the shape of x counts"),
     (r"3\.[34]", r"result made positive", "a weight is positive"),
@@ -128,7 +127,8 @@ CANNOT = [  # (exercises, what cannot change their answers, why)
         "waves lie in [-1, 1]; float32 knows 1000 t w to 1e-4",
     ),
     (r"4\.4", r"x_1 (?!changed).*|result the .*", "the answer does not depend on x_1"),
-    (r"4\.[45]", r"data (the batch's mean|sorted|reversed)", "a mean over the data has no order"),
+    (r"4\.4", r"data (the batch's mean|sorted|reversed)", "a mean over the data has no order"),
+    (r"4\.5", r"data reversed", "a mean over the data has no order"),
     (r"5\.1", r"losses (made positive|not below 0\.01)|result made positive", "losses are above 0.1"),
     (r"5\.2", rf"u {SIGNS}", "u lies in [0, 1)"),
 ]
@@ -198,7 +198,7 @@ def test_a_special_case_that_goes_wrong_is_refused(id, label):
     def answer(*args):
         result = exercise.reference(*args)
         special = SPECIAL[id][label](dict(zip(exercise.arguments, args, strict=True)))
-        return on_parts(lambda y: 1.01 * y + 0.01)(result) if special else result
+        return on_parts(lambda y: 1.01 * y + 0.02)(result) if special else result
 
     if id == "1.4":  # where many answers are right: it must break a rule
         wrong = answer

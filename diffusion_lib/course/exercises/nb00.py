@@ -125,7 +125,7 @@ def _noisy_inputs(generator, batch=3, channels=1, pair=None):
     angle = 0.2 + 1.1 * torch.rand((), generator=generator)
     x0 = pictures(generator, batch, (channels, 4, 4))
     alpha, sigma = (angle.cos(), angle.sin()) if pair is None else map(torch.tensor, pair)
-    return x0, torch.randn(x0.shape, generator=generator), alpha, sigma
+    return x0, 1.7 * torch.randn(x0.shape, generator=generator), alpha, sigma
 
 
 _EDGES = edges(_noisy_inputs, {"batch": 1}, {"channels": 3}, {"pair": (1.0, 0.0)}, {"pair": (0.05, 0.99875)})

@@ -19,8 +19,8 @@ def jump_to(x0, i, noise, alpha_bar):
     return alpha_bar[i].sqrt() * x0 + (1 - alpha_bar[i]).sqrt() * noise
 
 
-def _jump_inputs(generator, step=None, batch=3):
-    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator, batch)
+def _jump_inputs(generator, step=None, batch=3, low=0.02):
+    alpha_bar, x0 = random_alpha_bar(generator, low=low), pictures(generator, batch)
     return x0, some_step(generator, alpha_bar, step=step), torch.randn(x0.shape, generator=generator), alpha_bar
 
 
@@ -144,8 +144,8 @@ def _all_like(index):
     return lambda x0, i, noise, alpha_bar: jump_to(x0, i[index], noise, alpha_bar)
 
 
-def _batch_inputs(generator, steps=None, batch=4):
-    alpha_bar, x0 = random_alpha_bar(generator, least=8), pictures(generator, batch, (2, 4, 4))
+def _batch_inputs(generator, steps=None, batch=4, low=0.02):
+    alpha_bar, x0 = random_alpha_bar(generator, least=8, low=low), pictures(generator, batch, (2, 4, 4))
     i = torch.randint(3, len(alpha_bar) - 1, (batch,), generator=generator)
     if steps is not None:
         i = torch.tensor([some_step(generator, alpha_bar, step=step) for step in steps])
@@ -157,7 +157,13 @@ BATCH = Exercise(
     title="A batch in which every picture has its own timestep",
     reference=jump_batch,
     inputs=_batch_inputs,
-    edges=edges(_batch_inputs, {"steps": (1, 2, -1, 5)}, {"steps": (3, 3, 3, 3)}, {"batch": 1}),
+    edges=edges(
+        _batch_inputs,
+        {"steps": (1, 2, -1, 5)},
+        {"steps": (3, 3, 3, 3)},
+        {"steps": (-1, -2, 1, 2), "low": 0.06},
+        {"batch": 1},
+    ),
     linear=("x0", "noise"),
     mistakes=(
         Mistake(
@@ -241,8 +247,8 @@ def two_steps(generator, alpha_bar, ends=None):
 ENDS = ((0, 1), (0, 2), (1, 2), (0, -1), (1, -1), (-2, -1))
 
 
-def _further_inputs(generator, ends=None, batch=3):
-    alpha_bar, x_s = random_alpha_bar(generator), pictures(generator, batch)
+def _further_inputs(generator, ends=None, batch=3, low=0.02):
+    alpha_bar, x_s = random_alpha_bar(generator, low=low), pictures(generator, batch)
     return x_s, *two_steps(generator, alpha_bar, ends), torch.randn(x_s.shape, generator=generator), alpha_bar
 
 
@@ -257,7 +263,7 @@ FURTHER = Exercise(
     title="From a noisy picture to a noisier one",
     reference=noise_further,
     inputs=_further_inputs,
-    edges=edges(_further_inputs, *({"ends": ends} for ends in ENDS), {"batch": 1}),
+    edges=edges(_further_inputs, *({"ends": ends} for ends in ENDS), {"batch": 1}, {"ends": (-2, -1), "low": 0.06}),
     linear=("x_s", "noise"),
     mistakes=(
         Mistake(
@@ -361,8 +367,8 @@ def _posterior_with(mean=None, var=None):
     return answer
 
 
-def _posterior_inputs(generator, step=None, batch=3):
-    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator, batch)
+def _posterior_inputs(generator, step=None, batch=3, low=0.02):
+    alpha_bar, x0 = random_alpha_bar(generator, low=low), pictures(generator, batch)
     i = some_step(generator, alpha_bar, step=step)
     return jump_to(x0, i, torch.randn(x0.shape, generator=generator), alpha_bar).float(), x0, i, alpha_bar
 

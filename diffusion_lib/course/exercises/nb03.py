@@ -275,6 +275,8 @@ _EDGES = edges(
     *({"step": step} for step in (2, 3, -1, -2)),
     {"step": 2, "most": 2},
     {"step": 2, "low": 0.004},
+    {"step": -1, "low": 0.06},
+    {"step": 2, "low": 0.08},
 )
 
 

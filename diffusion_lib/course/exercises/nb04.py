@@ -36,7 +36,7 @@ FROM_EPS = Exercise(
     title="x_0 from eps",
     reference=x0_from_eps,
     inputs=_eps_inputs,
-    edges=edges(_eps_inputs, {"batch": 1}, {"alpha": 0.03}, {"sigma": 0.01}, {"alpha": 1.0, "sigma": 20.0}),
+    edges=edges(_eps_inputs, {"batch": 1}, {"alpha": 0.03}, {"sigma": 0.005}, {"alpha": 1.0, "sigma": 20.0}),
     linear=("x_t", "eps"),
     mistakes=(
         Mistake(lambda x, e, a, s: x - s * e, "That is alpha x_0, the picture still shrunk: divide by alpha."),
@@ -490,7 +490,7 @@ def _naive(x, data, a, s):
     return likelihood @ data / likelihood.sum(1, keepdim=True)
 
 
-def _any_inputs(generator, batch=6, number=None, sigma=None, near=True):
+def _any_inputs(generator, batch=6, number=None, sigma=None, near=True, shift=0.0):
     """Points about sigma apart, so that several share the weight at every sigma; or, with `near=False`, far apart."""
     if number is None:
         number = int(torch.randint(5, 9, (), generator=generator))
@@ -501,7 +501,7 @@ def _any_inputs(generator, batch=6, number=None, sigma=None, near=True):
     if not near:
         return torch.randn(batch, 4, generator=generator), data, alpha, sigma
     centre = min(1.0, 4 * sigma) * data[:1]  # smaller with sigma, so that float32 knows the distances
-    data = centre + sigma * torch.randn(number, 4, generator=generator)
+    data = centre + sigma * torch.randn(number, 4, generator=generator) + shift
     x_t = alpha * data[torch.arange(batch) % number] + sigma * torch.randn(batch, 4, generator=generator)
     return x_t, data, alpha, sigma
 
@@ -521,6 +521,7 @@ BEST = Exercise(
         {"sigma": 0.9},
         {"batch": 1},
         {"number": 1},
+        {"shift": 4.0, "sigma": 0.5},
     ),
     tolerance=5e-5,  # at sigma = 0.01 float32 rounds the exponents by about 1e-3
     mistakes=(

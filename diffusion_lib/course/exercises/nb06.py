@@ -31,8 +31,8 @@ def _ancestral_with(mean=None, deviation=None):
     return answer
 
 
-def _ancestral_inputs(generator, step=None, batch=3):
-    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator, batch)
+def _ancestral_inputs(generator, step=None, batch=3, low=0.02):
+    alpha_bar, x0 = random_alpha_bar(generator, low=low), pictures(generator, batch)
     i = some_step(generator, alpha_bar, step=step)
     x_i = jump_to(x0, i, torch.randn(x0.shape, generator=generator), alpha_bar).float()
     guess = x0 + 0.2 * torch.randn(x0.shape, generator=generator)
@@ -307,8 +307,8 @@ def _eta_as_share(x_t, x0, s, t, eta, noise, alpha_bar):
     return alpha_bar[s].sqrt() * x0 + (1 - alpha_bar[s]).sqrt() * ((1 - eta**2) ** 0.5 * eps + eta * noise)
 
 
-def _eta_inputs(generator, ends=None, eta=None, batch=3):
-    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator, batch)
+def _eta_inputs(generator, ends=None, eta=None, batch=3, low=0.02):
+    alpha_bar, x0 = random_alpha_bar(generator, low=low), pictures(generator, batch)
     s, t = two_steps(generator, alpha_bar, ends)
     if eta is None:
         eta = 0.2 + 0.6 * float(torch.rand((), generator=generator))
@@ -329,6 +329,7 @@ ETA = Exercise(
         {"eta": 1.0, "ends": (-2, -1)},
         {"eta": 0.0, "ends": (0, 1)},
         {"eta": 1.0, "ends": (0, 1)},
+        {"ends": (-2, -1), "low": 0.06},
         {"batch": 1},
     ),
     linear=("x_t", "x0", "noise"),
