@@ -676,7 +676,7 @@ STRANGE = {
     yields: "not yet. Your function is a generator: use return, not yield.",
     changes_input: "not yet. Your numbers are right, but you changed x0 in place",
     remembers: "not yet. Called twice with the same input, your function answers differently",
-    wrong_at_the_first_step: "random inputs, not for i = 1.",
+    wrong_at_the_first_step: "The answer is right, but not for i = 1: look at that case.",
     (lambda x0, i, noise, ab: 3.0): "not yet. Your answer is a single number where shape (3, 1, 4, 5) is wanted.",
     (lambda x0, i, noise, ab: True): "not yet. Your function returns a bool where a tensor is wanted.",
     (lambda x0, i, noise, ab: "x"): "not yet. Your function returns a str where a tensor is wanted.",

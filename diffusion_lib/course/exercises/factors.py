@@ -51,31 +51,36 @@ def wrong_factors(exercise: Exercise, part: int, draws: tuple[Draw, ...], answer
     fine = [name for k, name in enumerate(names) if k not in wrong]
     relations = {k: _relation(k, names, mine, right) for k in wrong}
     whose = "Your answer" if len(exercise.returns) == 1 else f"Your {exercise.returns[part]}"
-    start = f"{whose} is a sum of {' and '.join(names)}, each times a factor. "
+    start = f"{whose} is a sum of {_list(names)}, each times a factor. "
     if len(names) == 2 and len(wrong) == 2 and _same(mine[:, 0], right[:, 1]) and _same(mine[:, 1], right[:, 0]):
         return Factors(f"{start}The two factors have changed places.", True)
     if fine:
-        start += f"The factor of {' and that of '.join(fine)} is right. "
-    if all(relations.values()):
-        said = [f"that of {names[k]} is {relations[k]}" for k in wrong]
-        return Factors(f"{start}{_capital(', and '.join(said))}.", True)
+        start += f"The factor{'s' if len(fine) > 1 else ''} of {_list(fine)} {_is(fine)} right. "
+    known = [f"that of {names[k]} {relation}" for k, relation in relations.items() if relation]
+    unknown = [names[k] for k in wrong if not relations[k]]
+    if not unknown:
+        return Factors(f"{start}But {_list(known)}.", True)
     if fine:
-        return Factors(f"{start}That of {' and that of '.join(names[k] for k in wrong)} is not.", True)
-    known = [f"that of {names[k]} is {relations[k]}" for k in wrong if relations[k]]
-    more = f"None of them is right: {', and '.join(known)}." if known else "None of them is right."
-    return Factors(start + more, bool(known))
+        more = f", and {_list(known)}" if known else ""
+        return Factors(f"{start}That of {_list(unknown)} {_is(unknown)} not{more}.", True)
+    more = f": {_list(known)}" if known else ""
+    return Factors(f"{start}None of them is right{more}.", bool(known))
+
+
+def _list(words: list[str] | tuple[str, ...]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _is(words: list[str]) -> str:
+    return "is" if len(words) == 1 else "are"
 
 
 def _no_sum(exercise: Exercise, part: int, names: tuple[str, ...]) -> Factors:
     whose = "the answer" if len(exercise.returns) == 1 else f"the {exercise.returns[part]}"
     return Factors(
-        f"Yours is no sum of {' and '.join(names)}, each times one number for a whole picture; {whose} is such a sum.",
+        f"Yours is no sum of {_list(names)}, each times one number for a whole picture; {whose} is such a sum.",
         False,
     )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _factors(terms: list[Tensor], answer: Tensor, whole: bool | None) -> tuple[Tensor | None, bool]:
@@ -110,29 +115,29 @@ def _relation(k: int, names: tuple[str, ...], mine: Tensor, right: Tensor) -> st
     """How the learner's factor of one input differs from the right one, in words; None if in no known way."""
     own, exact = mine[:, k], right[:, k]
     if _same(own, torch.zeros_like(exact)):
-        return "0: it does not count at all"
+        return "is 0: it does not count at all"
     if _same(own, torch.ones_like(exact)):
-        return "1: nothing multiplies it"
+        return "is 1: nothing multiplies it"
     if _same(own, -exact):
-        return "of the wrong sign"
+        return "has the wrong sign"
     if _same(own, exact.square()):
-        return "the square of what it should be"
+        return "is the square of what it should be"
     if _same(own, exact.abs().sqrt()):
-        return "the square root of what it should be"
+        return "is the square root of what it should be"
     if _same(own, exact.square().square()):
-        return "what it should be to the power of 4"
+        return "is what it should be to the power of 4"
     nonzero = exact.abs() > 1e-3
     if nonzero.all() and _same(own, 1 / exact):
-        return "1 divided by what it should be"
+        return "is 1 divided by what it should be"
     if _same(own, 1 - exact):
-        return "1 minus what it should be"
+        return "is 1 minus what it should be"
     if nonzero.any() and _same(own, exact * (ratio := (own[nonzero] / exact[nonzero]).median())):
-        return "twice what it should be" if abs(ratio - 2) < SAME else "off by one and the same number each time"
+        return "is twice what it should be" if abs(ratio - 2) < SAME else "is off by one and the same number each time"
     for other, name in enumerate(names):
         if other == k:
             continue
         if _same(own, right[:, other]):
-            return f"the one that belongs to {name}"
+            return f"is the one that belongs to {name}"
         if _same(own, right[:, other].square()):
-            return f"the square of the one that belongs to {name}"
+            return f"is the square of the one that belongs to {name}"
     return None

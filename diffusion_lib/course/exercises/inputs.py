@@ -7,16 +7,17 @@ import torch
 from torch import Tensor
 
 
-def random_alpha_bar(generator: torch.Generator, least: int = 4, most: int = 40) -> Tensor:
-    """A random falling table (T + 1,) with alpha_bar[0] = 1, T from `least` to `most`."""
+def random_alpha_bar(generator: torch.Generator, least: int = 4, most: int = 40, low: float = 0.02) -> Tensor:
+    """A random falling table (T + 1,) with alpha_bar[0] = 1, T from `least` to `most`, betas from `low` to 10 `low`."""
+    least = least if low < 0.05 else most  # nearly no signal at the end
     steps = int(torch.randint(least, most + 1, (), generator=generator))
-    betas = 0.02 + 0.2 * torch.rand(steps, generator=generator, dtype=torch.float64)
+    betas = low * (1 + 10 * torch.rand(steps, generator=generator, dtype=torch.float64))
     return torch.cat([torch.ones(1, dtype=torch.float64), torch.cumprod(1 - betas, 0)])
 
 
 def pictures(generator: torch.Generator, batch: int = 3, shape: tuple[int, ...] = (1, 4, 5)) -> Tensor:
-    """Random pictures (batch, *shape), a third of whose numbers lie beyond [-1, 1], so that a clip is seen."""
-    return 3 * torch.rand(batch, *shape, generator=generator) - 1.5
+    """Random pictures (batch, *shape), half of whose numbers lie beyond [-1, 1], so that a clip is seen."""
+    return 1.7 * torch.randn(batch, *shape, generator=generator)
 
 
 def some_step(generator: torch.Generator, alpha_bar: Tensor, least: int = 1, step: int | None = None) -> int:
@@ -33,7 +34,6 @@ def edges(inputs: Callable, *cases: dict) -> tuple[Callable, ...]:
 
 
 def steps_and_batches(inputs: Callable, least: int = 1) -> tuple[Callable, ...]:
-    """The edges that every exercise about one timestep has: the first two, the last, and a batch of one."""
-    return edges(
-        inputs, *({"step": step} for step in (least, least + 1, -1)), {"batch": 1}, {"batch": 1, "step": least}
-    )
+    """The edges of every exercise about one timestep: the first two, the last, nearly no signal, a batch of one."""
+    steps = ({"step": step} for step in (least, least + 1, -1))
+    return edges(inputs, *steps, {"step": -1, "low": 0.06}, {"batch": 1}, {"batch": 1, "step": least})

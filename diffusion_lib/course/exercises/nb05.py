@@ -68,6 +68,54 @@ EPOCH = Exercise(
             lambda losses, sizes: losses * sizes / sizes.sum(),
             "Those are the batches' shares; their sum is asked for.",
         ),
+        Mistake(
+            lambda losses, sizes: losses.median(),
+            "That is a median of batches; the epoch's loss is the mean over pictures.",
+        ),
+        Mistake(
+            lambda losses, sizes: losses.max(),
+            "That is the worst batch's loss; the epoch's is a mean.",
+        ),
+        Mistake(
+            lambda losses, sizes: losses[0],
+            "That is the first batch's loss; the epoch's is the mean over all its pictures.",
+        ),
+        Mistake(
+            lambda losses, sizes: ((losses.square() * sizes).sum() / sizes.sum()).sqrt(),
+            "You took the root of a mean of squares; the losses are averaged as they are.",
+        ),
+        Mistake(
+            lambda losses, sizes: (losses * sizes).sum() / (sizes[0] * len(sizes)),
+            "You divided as if all batches were full: divide by how many pictures there were.",
+        ),
+        Mistake(
+            lambda losses, sizes: (losses * sizes).sum() / sizes[0],
+            "You divided by one batch's size: divide by how many pictures there were in all.",
+        ),
+        Mistake(
+            lambda losses, sizes: (losses * sizes).sum() / (64 * len(sizes)),
+            "You divided by 64 for each batch: divide by how many pictures there were, sizes says it.",
+        ),
+        Mistake(
+            lambda losses, sizes: (losses / sizes).sum() / sizes.sum(),
+            "You divided each loss by its size; a mean over sizes[k] pictures is *multiplied* by it to get their sum.",
+        ),
+        Mistake(
+            lambda losses, sizes: (losses / sizes).sum(),
+            "Each loss is a mean already: weigh it by its size instead of dividing once more.",
+        ),
+        Mistake(
+            lambda losses, sizes: losses[0] * sizes[0] / sizes.sum(),
+            "Only the first batch is counted: the loop returned after its first turn.",
+        ),
+        Mistake(
+            lambda losses, sizes: losses[-1] * sizes[-1] / sizes.sum(),
+            "Only the last batch is counted: the loop overwrites the sum instead of adding to it.",
+        ),
+        Mistake(
+            lambda losses, sizes: (losses * sizes / sizes.sum()).mean(),
+            "The batches' shares are right; their sum is asked for, not their mean.",
+        ),
     ),
     properties=(
         Property(
@@ -143,6 +191,46 @@ STRATIFIED = Exercise(
             lambda u: (torch.arange(len(u)) + 0.5) / len(u),
             "Those are the middles of the intervals, the same in every step: u has to choose a place in each.",
         ),
+        Mistake(
+            lambda u: (torch.arange(len(u)).flip(0) + u) / len(u),
+            "The intervals are counted from the end; t[0] lies in interval 0.",
+        ),
+        Mistake(
+            lambda u: (torch.arange(len(u)) + u.sort().values) / len(u),
+            "You sorted u. The times are in order without that, and u[i] belongs to interval i.",
+        ),
+        Mistake(
+            lambda u: (torch.arange(len(u)) + 1 - u) / len(u),
+            "u counts from the right end in yours: 0 must be an interval's left end.",
+        ),
+        Mistake(
+            lambda u: (torch.arange(len(u)) - u) / len(u),
+            "u is taken away: that goes to the left of each interval's left end. Add it.",
+        ),
+        Mistake(
+            lambda u: torch.arange(len(u)) * u / len(u),
+            "You multiplied: the interval's left end and the place inside it are added.",
+        ),
+        Mistake(
+            lambda u: u / len(u),
+            "All times are in the first interval: add where each interval begins.",
+        ),
+        Mistake(
+            lambda u: (torch.arange(len(u)) / len(u) + u) % 1,
+            "u spans a whole interval [0, 1] here, so that interval i is left: shrink u to the width 1 / B too.",
+        ),
+        Mistake(
+            lambda u: (torch.arange(len(u)) + u) / (len(u) + 1),
+            "There are B intervals, not B + 1: the last one stays empty.",
+        ),
+        Mistake(
+            lambda u: torch.linspace(0, 1, len(u)) + u / len(u),
+            "linspace(0, 1, B) ends at 1, so its places are wider than 1 / B apart; the left ends are i / B.",
+        ),
+        Mistake(
+            lambda u: (torch.arange(len(u)) + u) // len(u),
+            "`//` divides and rounds down: all of [0, 1) becomes 0. Divide with `/`.",
+        ),
     ),
     properties=(
         Property(
@@ -208,8 +296,8 @@ EMA = Exercise(
         ),
         Mistake(
             _ema_with(lambda n, d: d),
-            "No warm-up: in the first hundred steps the average is mostly the random start. Keep less at "
-            "the beginning.",
+            "No warm-up: decay is kept from the first step on, when the average is still the random start. Keep less "
+            "at the beginning (and look at the brackets of (1 + updates) / (10 + updates), if you have that).",
         ),
         Mistake(
             _ema_with(lambda n, d: max(d, (1 + n) / (10 + n))),
@@ -244,6 +332,30 @@ EMA = Exercise(
             "That is the mean of the two; an EMA keeps the share decay of the old one.",
         ),
         Mistake(lambda a, w, n, d: w, "Those are the new weights; the average must remember the old ones."),
+        Mistake(
+            _ema_with(lambda n, d: min(d, n / (10 + n))),
+            "The 1 on top is missing: (1 + updates) / (10 + updates).",
+        ),
+        Mistake(
+            _ema_with(lambda n, d: min(d, (1 + n) / 10 + n)),
+            "The bracket around 10 + updates is missing: it all belongs under the line.",
+        ),
+        Mistake(
+            _ema_with(lambda n, d: 1 - d),
+            "The shares have changed places, and the warm-up is missing: decay is what is *kept*.",
+        ),
+        Mistake(
+            _ema_with(lambda n, d: d**n),
+            "decay is no power here: the share kept is (1 + updates) / (10 + updates), at most decay.",
+        ),
+        Mistake(
+            lambda a, w, n, d: a,
+            "That is the old average: the new weights must come in.",
+        ),
+        Mistake(
+            _ema_with(lambda n, d: 0.0 if n == 0 else min(d, (1 + n) / (10 + n))),
+            "At updates = 0 you took the new weights alone; a tenth of the start is kept there.",
+        ),
     ),
     properties=(
         Property(
@@ -363,10 +475,12 @@ def training_step(net, optimizer, x0, noise, t, alpha, sigma):
     return _step(net, optimizer, t, alpha * x0 + sigma * noise, noise)
 
 
-def _step(net, optimizer, t, x, target, reduce=torch.mean, zero=True, step=True, backward=True):
+def _step(
+    net, optimizer, t, x, target, loss=lambda errors: errors.square().mean(), zero=True, step=True, backward=True
+):
     if zero:
         optimizer.zero_grad()
-    loss = reduce((net(x, t) - target).square())
+    loss = loss(net(x, t) - target)
     if backward:
         loss.backward()
     if step:
@@ -379,11 +493,24 @@ def _loss_afterwards(net, optimizer, x0, noise, t, alpha, sigma):
     return _step(net, optimizer, t, alpha * x0 + sigma * noise, noise, zero=False, backward=False, step=False)
 
 
+def _loss_with(reduce, returned=None):
+    """The right step but for the loss, from the errors; `returned` is what it returns if that is another one."""
+
+    def answer(net, optimizer, x0, noise, t, alpha, sigma):
+        x_t = alpha * x0 + sigma * noise
+        with torch.no_grad():
+            errors = net(x_t, t) - noise
+        loss = _step(net, optimizer, t, x_t, noise, loss=reduce)
+        return returned(errors) if returned else loss
+
+    return answer
+
+
 def _step_inputs(generator, batch=4, dim=3, angle=None):
     net = _Net(dim, generator)
-    net(torch.randn(2, dim, generator=generator), torch.rand(2, generator=generator)).square().mean().backward()
+    for parameter in net.parameters():  # what an earlier step left behind
+        parameter.grad = torch.randn(parameter.shape, generator=generator)
     net.before = _all_weights(net).double()
-    net.events.clear()
     angles = 0.2 + 1.2 * torch.rand(batch, 1, generator=generator)
     if angle is not None:
         angles = torch.full_like(angles, angle)
@@ -457,19 +584,59 @@ STEP = Exercise(
             "alpha and sigma have changed places: alpha multiplies the picture.",
         ),
         Mistake(
-            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, e, reduce=torch.sum),
+            lambda net, opt, x0, e, t, a, s: _step(
+                net, opt, t, a * x0 + s * e, e, loss=lambda errors: errors.square().sum()
+            ),
             "You summed the squared errors: then the step grows with the batch and the size of the "
             "picture. Take the mean.",
         ),
         Mistake(
             lambda net, opt, x0, e, t, a, s: _step(
-                net, opt, t, a * x0 + s * e, e, reduce=lambda error: error.sqrt().mean()
+                net, opt, t, a * x0 + s * e, e, loss=lambda errors: errors.abs().mean()
             ),
             "You took absolute errors. Their best answer is a median; E[noise | x_t] needs squares.",
         ),
         Mistake(
             lambda net, opt, x0, e, t, a, s: _step(net, opt, torch.zeros_like(t), a * x0 + s * e, e),
             "The network was told t = 0 for every picture: hand it t.",
+        ),
+        Mistake(
+            _loss_with(lambda e: e.square().sum(), lambda e: e.square().mean()),
+            "The loss is right, but the gradients are those of the sum: the step grows with the batch and the"
+            " size of the picture. backward() of the mean is wanted.",
+        ),
+        Mistake(
+            _loss_with(lambda e: e.square().mean().sqrt()),
+            "You took the root of the mean squared error; the mean itself is asked for.",
+        ),
+        Mistake(
+            _loss_with(lambda e: e.square().mean() / 2),
+            "Half of the mean squared error: no ½ stands before it.",
+        ),
+        Mistake(
+            _loss_with(lambda e: e.mean().square()),
+            "You squared the mean of the errors: they cancel before they are squared. Square first, then take"
+            " the mean.",
+        ),
+        Mistake(
+            _loss_with(lambda e: e.mean()),
+            "The errors are not squared: negative ones cancel positive ones.",
+        ),
+        Mistake(
+            _loss_with(lambda e: e.square().sum(1).mean()),
+            "You summed over a picture's numbers and averaged over the batch alone; the mean is over all numbers.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a * x0 + s * e, s * e),
+            "The target is sigma noise; this network predicts the noise itself.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, t, a.sqrt() * x0 + (1 - a).sqrt() * e, e),
+            "You took alpha for alpha_bar, its square: alpha and sigma multiply as they are.",
+        ),
+        Mistake(
+            lambda net, opt, x0, e, t, a, s: _step(net, opt, 1 - t, a * x0 + s * e, e),
+            "The network was told 1 - t: hand it t, which is 1 at full noise.",
         ),
     ),
     hints=(

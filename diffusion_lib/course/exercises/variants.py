@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .draws import answer_or_stop, draws, in_float64
+from .draws import APART, agree, answer_or_stop, draws, in_float64
 from .exercise import Exercise
 
 
@@ -33,7 +33,16 @@ def variants(exercise: Exercise) -> tuple[Variant, ...]:
         for place, (name, value) in enumerate(zip(exercise.arguments, draws(exercise)[0].arguments(), strict=True))
         for words, change in _changes(name, in_float64(value))
     ]
-    return (*changed, *_exchanged(exercise), *_results(exercise))
+    return (*_results(exercise), *changed, *_exchanged(exercise))
+
+
+@functools.cache
+def differs(exercise: Exercise, number: int) -> bool:
+    """Whether a variant is wrong: on some draw it is far from the exact answer, or stops."""
+    return any(
+        not agree(exercise, draw.answer, variant_answer(exercise, number, place), APART)
+        for place, draw in enumerate(draws(exercise))
+    )
 
 
 @functools.lru_cache(maxsize=4096)
@@ -56,6 +65,7 @@ def _changes(name: str, value: Any) -> Iterator[tuple[str, Callable]]:
     if isinstance(value, int) or (isinstance(value, Tensor) and not value.is_floating_point()):
         yield f"{name} - 1 where {name} belongs", lambda x: x - 1
         yield f"{name} + 1 where {name} belongs", lambda x: x + 1
+        yield f"-{name} where {name} belongs", lambda x: -x
     elif isinstance(value, float) or (isinstance(value, Tensor) and value.ndim == 0):
         yield from _factor_changes(name)
     elif isinstance(value, Tensor):

@@ -151,7 +151,7 @@ def _stopped(exercise: Exercise, function: Callable, outcome: Outcome) -> str | 
     failure = outcome.failure
     if failure is None:
         return None
-    where = f" in line {failure.line}, `{_short(failure.source, 80)}`" if failure.line else ""
+    where = f" in line {failure.line}, `{_short(failure.source, 80)}`" if failure.line and failure.source else ""
     about = f" ({_short(failure.message, 160)})" if failure.message else ""
     if failure.in_result:
         return f"What your function returns, or leaves in its arguments, cannot be read: {failure.name}{about}{where}."
