@@ -108,7 +108,8 @@ class Drawing(Scrubber):
         for i, preset in enumerate(PRESETS.values()):
             pack.add(f"preset {i}", points_along(preset, pen).astype(np.float32))
         bounds = (-BOUND, BOUND)
-        plot = axes.plot(bounds, bounds, width=self._width, height=self._width + 10, x_label="x₁", y_label="x₂")
+        height = self._width + 6  # the margins differ by so much: what is left is a square
+        plot = axes.plot(bounds, bounds, width=self._width, height=height, x_label="x₁", y_label="x₂")
         self._replace(
             [(STEPS - k) / STEPS for k in range(STEPS + 1)],
             pack,
