@@ -215,8 +215,9 @@ def test_what_was_drawn_comes_back():
     assert drawing.points.tolist() == [[0.5, 1.0], [-0.25, 2.0]]
     assert drawing.mixture.means.tolist() == drawing.points.tolist()
     assert drawing.mixture.variances.sqrt().tolist() == pytest.approx([0.06, 0.06])
+    assert repr(drawing).endswith("drawing at t = 0: 2 points drawn by hand.")
     drawing.update(None)
-    assert drawing.points.shape == (0, 2)
+    assert drawing.points.shape == (0, 2) and repr(drawing).endswith("nothing was drawn yet.")
     with pytest.raises(ValueError, match="nothing was drawn: draw on the square, or choose a preset"):
         _ = drawing.mixture
 

@@ -29,7 +29,7 @@ MOST_PARTICLES = 2000
 def _points(points: object, pen: float) -> tuple[np.ndarray, str]:
     """The points of a drawing (N, 2), N from 0, and what it shows in words."""
     if points is None:
-        return np.zeros((0, 2)), "nothing yet"
+        return np.zeros((0, 2)), "nothing was drawn yet"
     if isinstance(points, str):
         if points not in PRESETS:
             raise ValueError(f"points={points!r} is none of {', '.join(map(repr, PRESETS))}; or give points (N, 2)")
@@ -102,6 +102,8 @@ class Drawing(Scrubber):
         if not 0.02 <= pen <= 0.5:
             raise ValueError(f"pen={pen:g} is outside 0.02 … 0.5, in units of the square of side 6: 0.06 is usual")
         drawn, name = _points(points, pen)
+        flat = np.round(drawn, 4).ravel().tolist()
+        self._given = (flat, bool(alt))
         noise = np.random.default_rng(seed).standard_normal((particles, 2)).astype(np.float32)
         pack = Pack()
         pack.add("noise", noise)
@@ -115,9 +117,9 @@ class Drawing(Scrubber):
             pack,
             noise,
             values=None,
-            alt=alt or f"{particles} particles flow from noise at t = 1 to what was drawn at t = 0: {name}.",
+            alt=alt or self._describe(particles, name),
             note="",
-            _points=np.round(drawn, 4).ravel().tolist(),
+            _points=flat,
             _plot=plot | {"left": 44},
             _scene={
                 "pen": pen,
@@ -128,6 +130,17 @@ class Drawing(Scrubber):
                 "paths": bool(paths),
             },
         )
+
+    @staticmethod
+    def _describe(particles: int, name: str) -> str:
+        return f"{particles} particles flow from noise at t = 1 to a drawing at t = 0: {name}."
+
+    @traitlets.observe("_points")
+    def _on_points(self, change: dict) -> None:
+        flat, has_alt = self._given
+        if self._points != flat and not has_alt:  # drawn in the browser
+            drawn = f"{len(self._points) // 2} points drawn by hand" if self._points else "nothing was drawn yet"
+            self.alt = self._describe(len(self._drawn), drawn)
 
     @property
     def points(self) -> object:
