@@ -959,20 +959,24 @@ def test_example_of_the_course(capsys):
 
 def test_what_follows_uses_the_learners_function_once_it_is_right(capsys, monkeypatch):
     from diffusion_lib.course import use
+    from diffusion_lib.course.exercises import check, learner
+
+    monkeypatch.setattr(learner, "_right", {})
 
     def noisy(x0, noise, alpha, sigma):
-        print("once")
         return sigma * noise + alpha * x0
 
-    assert use("0.2", noisy) is noisy
+    ours = use("0.2")
+    assert "0.2 — not solved yet: what follows uses the course's function" in capsys.readouterr().out
+    assert torch.equal(ours(torch.ones(1), torch.ones(1), 2.0, 3.0), torch.tensor([5.0]))
+    check("0.2", noisy)
+    capsys.readouterr()
+    assert use("0.2") is noisy
     assert capsys.readouterr().out == "✓ 0.2 — what follows uses your own function.\n"
-    for not_right in (lambda x0, noise, alpha, sigma: x0, lambda x0, noise, alpha, sigma: ...):
-        monkeypatch.setenv("DIFFUSION_EXERCISES", "strict")  # it grades nothing: that is the check's work
-        ours = use("0.2", not_right)
-        assert "0.2 — not solved yet: what follows uses the course's function" in capsys.readouterr().out
-        assert torch.equal(ours(torch.ones(1), torch.ones(1), 2.0, 3.0), torch.tensor([5.0]))
+    check("0.2", lambda x0, noise, alpha, sigma: x0)  # changed, and no longer right
+    assert use("0.2") is ours
     with pytest.raises(ValueError, match=r"9\.9"):
-        use("9.9", noisy)
+        use("9.9")
 
 
 def test_hints_come_in_three_tiers(capsys, monkeypatch):

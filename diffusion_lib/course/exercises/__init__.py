@@ -6,7 +6,7 @@ In a notebook::
 
     check("2.1", jump_to)   # runs jump_to on random inputs against the exact answer, shows one sentence
     hint("2.1")             # a first hint; call it again for the next, three in all
-    jump = use("2.1", jump_to)   # yours if it is right, else the course's: what comes next is drawn with it
+    jump = use("2.1")       # yours if it was right, else the course's: what comes next is drawn with it
 
 For teachers: while nbgrader executes a notebook (it sets the environment variable `NBGRADER_EXECUTION`), a check
 that is not right raises `AssertionError` with the same sentence, so the cell fails and its points are lost. Set

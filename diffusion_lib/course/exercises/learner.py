@@ -14,6 +14,9 @@ def check(id: str, function: Callable) -> None:
     Raises `ValueError` where there is no such exercise. Taught in notebook 00.
     """
     verdict = judge(find(id), function)
+    _right.pop(id, None)
+    if verdict.state == "right":
+        _right[id] = function
     if verdict.printed:
         print_safely(verdict.printed.rstrip("\n"))
     if verdict.state != "right" and grading():
@@ -21,16 +24,17 @@ def check(id: str, function: Callable) -> None:
     show(verdict.line, verdict.state)
 
 
-def use(id: str, function: Callable) -> Callable:
-    """Your function if its check passes, else the course's own, and one line that says which: for what comes next.
+def use(id: str) -> Callable:
+    """Your function if its last check found it right, else the course's own; one line says which: for what comes next.
 
     So a notebook runs from top to bottom before anything is solved, and draws with what you wrote as soon as it is
-    right. Raises `ValueError` where there is no such exercise. Taught in notebook 00.
+    right. The solution's cell, which may define a function of the same name, does not come between. Raises `ValueError`
+    where there is no such exercise. Taught in notebook 00.
     """
     exercise = find(id)
-    if judge(exercise, function).state == "right":
+    if id in _right:
         show(f"{id} — what follows uses your own function.", "right")
-        return function
+        return _right[id]
     show(f"{id} — not solved yet: what follows uses the course's function, until yours is right.", "hint")
     return exercise.reference
 
@@ -48,6 +52,7 @@ def hint(id: str) -> None:
 
 
 _hints_given: dict[str, int] = {}
+_right: dict[str, Callable] = {}  # by exercise, the function that was right in its last check
 
 
 def grading() -> bool:
