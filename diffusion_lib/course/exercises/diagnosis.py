@@ -241,7 +241,8 @@ def _fine(attempt: Attempt, part: int | None) -> str:
 def _factor(attempt: Attempt, telling: bool) -> str | None:
     exercise = attempt.exercise
     for part in range(len(exercise.returns)):
-        if not exercise.linear or all(attempt.right(part)):
+        right = attempt.right(part)
+        if not exercise.linear or sum(right) > len(right) / 2:  # right but for some case: no factor is wrong as such
             continue
         factors = wrong_factors(exercise, part, attempt.draws, [answer.parts[part] for answer in attempt.answers])
         if factors is not None and (factors.telling or not telling):

@@ -62,7 +62,8 @@ def wrong_factors(exercise: Exercise, part: int, draws: tuple[Draw, ...], answer
         return Factors(f"{start}But {_list(known)}.", True)
     if fine:
         more = f", and {_list(known)}" if known else ""
-        return Factors(f"{start}That of {_list(unknown)} {_is(unknown)} not{more}.", True)
+        those = "That" if len(unknown) == 1 else "Those"
+        return Factors(f"{start}{those} of {_list(unknown)} {_is(unknown)} not{more}.", True)
     more = f": {_list(known)}" if known else ""
     return Factors(f"{start}None of them is right{more}.", bool(known))
 

@@ -276,8 +276,8 @@ _EDGES = edges(
     {"step": 2, "most": 2},
     {"step": 2, "low": 0.004},
     {"step": -1, "low": 0.06},
-    {"step": 2, "low": 0.08},
 )
+_EDGES += (lambda generator: (3, torch.tensor([1.0, 0.7, 0.07, 0.0035], dtype=torch.float64)),)  # nearly all at once
 
 
 X0_WEIGHT = Exercise(

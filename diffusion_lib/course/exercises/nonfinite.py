@@ -44,9 +44,9 @@ class _Watch(TorchFunctionMode):
         self.origin: Origin | None = None
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        values = [_copied(value) for value in args] if self.origin is None else []
+        values = [_copied(value) for value in _flat(args)] if self.origin is None else []
         result = function(*args, **(kwargs or {}))
-        if self.origin is None and _broken(result) and not any(map(_broken, _flat(args))):
+        if self.origin is None and _broken(result) and not any(map(_broken, values)):
             name = getattr(function, "__name__", "").strip("_")
             line, source = learners_line(sys._getframe(1))
             self.origin = Origin(_in_words(name, values, result), line, source)
