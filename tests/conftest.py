@@ -2,10 +2,13 @@
 
 import os
 import socket
+import tempfile
 
 # One worker a core is how these tests use the machine (see pyproject.toml); two threads in each would fight for it.
 # Before torch is imported, and inherited by the kernels that run the notebooks.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What a learner has answered is not for tests to read or to add to; the kernels inherit this, too.
+os.environ["DIFFUSION_PROGRESS"] = os.path.join(tempfile.mkdtemp(prefix="diffusion_progress_"), "progress.jsonl")
 
 import pytest
 import torch

@@ -7,6 +7,7 @@ One thread (OMP_NUM_THREADS=1), as in the tests. A notebook that fails stays as 
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -43,6 +44,13 @@ def main(paths: list[str]) -> int:
         print(__doc__)
         return 2
     os.environ["OMP_NUM_THREADS"] = "1"
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DIFFUSION_PROGRESS"] = os.path.join(folder, "progress.jsonl")  # nobody's answers
+        return execute_all(paths)
+
+
+def execute_all(paths: list[str]) -> int:
+    """Run each notebook in turn, up to the first that fails; returns the exit status."""
     for path in map(Path, paths):
         try:
             execute(path)

@@ -58,6 +58,13 @@ def test_solutions_are_folded_and_say_what_they_are():
     assert soup.find(string=re.compile("plain")).find_parent("details") is None
 
 
+def markdown_of(cell):
+    """What a cell shows in Markdown: its text, or its outputs, such as the stills of predictions."""
+    if cell.cell_type == "markdown":
+        return [cell.source]
+    return ["".join(output.get("data", {}).get("text/markdown", "")) for output in cell.get("outputs", [])]
+
+
 @pytest.mark.parametrize("path", course(), ids=lambda path: path.stem)
 def test_folded_answers_of_the_course_hold_what_they_hold_in_the_notebook(path):
     notebook = nbformat.read(path, as_version=4)
@@ -65,8 +72,8 @@ def test_folded_answers_of_the_course_hold_what_they_hold_in_the_notebook(path):
     answers = [
         words(BeautifulSoup(match, "html.parser").get_text())
         for cell in notebook.cells
-        if cell.cell_type == "markdown"
-        for match in re.findall(r"<details>.*?</details>", re.sub(r"^\d+\. ", "", cell.source, flags=re.M), re.S)
+        for text in markdown_of(cell)
+        for match in re.findall(r"<details>.*?</details>", re.sub(r"^\d+\. ", "", text, flags=re.M), re.S)
     ]
     solutions = [cell for cell in notebook.cells if "solution" in cell.metadata.get("tags", [])]
     folded = soup.find_all("details")

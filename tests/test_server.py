@@ -31,9 +31,16 @@ def saved(content):
 
 def test_a_view_with_a_still_goes_and_everything_else_stays():
     kinds, _ = saved(
-        notebook({VIEW: {}, "image/png": "", "text/plain": ""}, {VIEW: {}, "text/plain": ""}, {"image/png": ""}, {})
+        notebook(
+            {VIEW: {}, "image/png": "", "text/plain": ""},
+            {VIEW: {}, "text/plain": ""},
+            {"image/png": ""},
+            {VIEW: {}, "text/markdown": "", "text/plain": ""},
+            {},
+        )
     )
-    assert kinds == [["image/png", "text/plain"], [VIEW, "text/plain"], ["image/png"], []]
+    stills = [["image/png", "text/plain"], [VIEW, "text/plain"], ["image/png"], ["text/markdown", "text/plain"], []]
+    assert kinds == stills
 
 
 def test_widget_state_goes_when_no_view_uses_it():

@@ -5,7 +5,7 @@ in the widget's place. So Jupyter's server calls a hook before each save, which 
 page keeps its live widget. The wheel installs what makes Jupyter's server load this module.
 """
 
-from .pages.models import STATE, VIEW, reachable, saved_models
+from .pages.models import STATE, VIEW, has_still, reachable, saved_models
 
 
 def keep_stills(notebook: dict) -> dict:
@@ -19,7 +19,7 @@ def keep_stills(notebook: dict) -> dict:
     for cell in notebook.get("cells", []):
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if "image/png" in data:
+            if has_still(data):
                 data.pop(VIEW, None)
             elif VIEW in data:
                 roots.append(data[VIEW].get("model_id"))

@@ -13,6 +13,14 @@ LINKS = ("LinkModel", "DirectionalLinkModel")
 # What a page has no use for: its own style sheet replaces layouts and styles, and code and CSS go into it once.
 UNUSED_MODELS = ("LayoutModel", "StyleModel")
 UNUSED_TRAITS = ("_esm", "_css", "_code", "layout", "style", "_anywidget_id", "_dom_classes", "tooltip", "tabbable")
+UNUSED_TRAITS += ("_katex",)  # a page with formulas has its own
+PRIVATE_TRAITS = ("_answers", "_kept")  # of one learner: they are in no page that others read
+STILLS = ("image/png", "text/markdown")  # what stands in for a live view where nothing runs
+
+
+def has_still(data: dict) -> bool:
+    """Whether an output holds something to look at besides its live view."""
+    return any(kind in data for kind in STILLS)
 
 
 def saved_models(notebook: dict) -> dict[str, dict]:
@@ -63,9 +71,9 @@ def _packed(model: dict) -> dict:
         "state": {
             name: value
             for name, value in model["state"].items()
-            if name not in UNUSED_TRAITS and not name.startswith(("_model_", "_view_"))
+            if name not in (*UNUSED_TRAITS, *PRIVATE_TRAITS) and not name.startswith(("_model_", "_view_"))
         },
-        "buffers": model.get("buffers", []),
+        "buffers": [part for part in model.get("buffers", []) if part["path"][0] not in UNUSED_TRAITS],
     }
 
 

@@ -7,6 +7,7 @@ class Model {
     this.module = module;
     this.state = entry.state;
     this.listeners = {};
+    this.offline = true;  // so a widget that has something to keep keeps it in the browser
     for (const buffer of entry.buffers || []) this.state[buffer.path[0]] = decode(buffer.data);
   }
   get(name) {
@@ -131,7 +132,7 @@ function show(saved, widgets) {
     if (live.querySelector(":disabled:not(.dl-widget *)")) {
       live.append(element("p", "dl-hint", "What is greyed out computes anew: it needs the notebook and a running kernel."));
     }
-    place.classList.remove("jp-RenderedImage");
+    place.classList.remove("jp-RenderedImage", "jp-RenderedMarkdown");
     place.replaceChildren(live);
   }
 }

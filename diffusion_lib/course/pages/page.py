@@ -56,7 +56,7 @@ def page_of(
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             view = data.pop(models.VIEW, None)
-            if view and "image/png" in data and view.get("model_id") in saved:
+            if view and models.has_still(data) and view.get("model_id") in saved:
                 output.metadata["diffusion_widget"] = view["model_id"]
                 roots[view["model_id"]] = "".join(data.get("text/plain", ""))
 

@@ -1,4 +1,4 @@
-"""What every scrubber has: a place in time, packed arrays, a still, and an end.
+"""What every widget has, its code in the browser and its end; and every scrubber, a place in time and packed arrays.
 
 A scrubber sends its arrays to the browser once, as one binary trait, and moves there. `t` is the time asked for and
 `index` the frame nearest to it; both are synced traits, so Python can follow them, and two widgets with different
@@ -30,8 +30,8 @@ from .browser import STUB, source, style
 WIDGETS: Registry = Registry("widget")
 
 
-class Scrubber(anywidget.AnyWidget):
-    """A widget with a place in time. Subclasses have `update`, which calls `_replace`, and say what a still shows.
+class Widget(anywidget.AnyWidget):
+    """A widget of the course: its JavaScript goes with it, and it ends with the cell that shows it.
 
     `script` is the widget's JavaScript; without it, the file beside the class's own, and for a subclass its parent's.
     """
@@ -40,6 +40,29 @@ class Scrubber(anywidget.AnyWidget):
     _esm = STUB
     _css = style()
     _code = traitlets.Unicode("").tag(sync=True)
+
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        beside = Path(getattr(sys.modules.get(cls.__module__), "__file__", None) or "").with_suffix(".js")
+        if "script" not in cls.__dict__ and beside.is_file():
+            cls.script = beside
+
+    def __init__(self, **traits: object) -> None:
+        if self.script is None:
+            raise TypeError(f"{type(self).__name__} has no JavaScript: put it beside the class's file, or set `script`")
+        super().__init__(_code=source("shared") + source(self.script), **traits)
+        self._cell = cells.Lifetime(self)
+
+    def close(self) -> None:
+        """Take the widget from the browser."""
+        layout = self.layout
+        super().close()
+        layout.close()
+
+
+class Scrubber(Widget):
+    """A widget with a place in time. Subclasses have `update`, which calls `_replace`, and say what a still shows."""
+
     t = traitlets.Float(0.0, help="the time asked for; the frame nearest to it is shown").tag(sync=True)
     index = traitlets.Int(0, help="the frame that is shown").tag(sync=True)
     times = traitlets.List(traitlets.Float(), help="the times of the frames").tag(sync=True)
@@ -53,17 +76,8 @@ class Scrubber(anywidget.AnyWidget):
     _data = traitlets.Bytes(b"").tag(sync=True)
     _revision = traitlets.Int(0).tag(sync=True)
 
-    def __init_subclass__(cls, **options: object) -> None:
-        super().__init_subclass__(**options)
-        beside = Path(getattr(sys.modules.get(cls.__module__), "__file__", None) or "").with_suffix(".js")
-        if "script" not in cls.__dict__ and beside.is_file():
-            cls.script = beside
-
     def __init__(self, *, axis: str, fps: float, loop: bool) -> None:
-        if self.script is None:
-            raise TypeError(f"{type(self).__name__} has no JavaScript: put it beside the class's file, or set `script`")
-        super().__init__(axis=axis, fps=float(fps), loop=loop, _code=source("shared") + source(self.script))
-        self._cell = cells.Lifetime(self)
+        super().__init__(axis=axis, fps=float(fps), loop=loop)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}: {self.alt}" if self.alt else type(self).__name__
@@ -120,19 +134,23 @@ class Scrubber(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Take the widget from the browser and drop its arrays."""
-        layout, self._drawn = self.layout, None
+        self._drawn = None
         if self.comm is not None:  # two messages: a browser keeps a model's last state but one
             self._data = b""
             self._parts = []
         super().close()
-        layout.close()
 
 
 def bundle(widget: object, still: bytes, alt: str) -> tuple[dict, dict]:
     """What a widget puts into a notebook: its view, and beside it the still and the alt text."""
-    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     data = {"text/plain": alt, "image/png": base64.b64encode(still).decode()}
-    return data | {"application/vnd.jupyter.widget-view+json": view}, {"image/png": {"alt": alt}}
+    return data | view_of(widget), {"image/png": {"alt": alt}}
+
+
+def view_of(widget: object) -> dict[str, dict]:
+    """A widget's live view as a part of an output."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {"application/vnd.jupyter.widget-view+json": view}
 
 
 def widget_name(anywidget_id: str) -> str | None:

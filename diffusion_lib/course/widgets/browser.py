@@ -11,13 +11,19 @@ HERE = Path(__file__).parent
 
 @lru_cache
 def source(script: str | Path) -> str:
-    """The JavaScript of one file, without what joins the files: their imports, and the exports of `shared.js`.
+    """The JavaScript of one file as one module: what it imports stands in it, and nothing but its default is exported.
 
-    script: a file, or the name of one in this folder. `shared` comes with the tokens that it reads.
+    script: a file, or the name of one in this folder. `shared`, which comes with the tokens that it reads, is not
+    repeated in the files that import it: it is to stand once before them.
     """
     path = script if isinstance(script, Path) else HERE / f"{script}.js"
     text = path.read_text(encoding="utf-8")
-    text = re.sub(r'^import [^;]+ from "\./\w+\.js";\n', "", text, flags=re.M)
+    text = re.sub(
+        r'^import [^;]+ from "\./(\w+)\.js";\n',
+        lambda name: "" if name[1] in ("shared", "tokens") else source(name[1]),
+        text,
+        flags=re.M,
+    )
     text = re.sub(r"^export (?!default)", "", text, flags=re.M)
     return tokens.javascript() + text if script == "shared" else text
 
@@ -41,9 +47,9 @@ DARK_PAGES = ('[data-jp-theme-light="false"]', '[data-vscode-theme-kind="vscode-
 
 
 def style() -> str:
-    """The one style sheet of all widgets: the tokens as variables, then the rules of `shared.css`."""
+    """The one style sheet of all widgets: the tokens as variables, then the rules of each `.css` file here."""
     return (
         f".dl-widget {{ {tokens.variables()} }}\n"
         f"{', '.join(f'{page} .dl-widget' for page in DARK_PAGES)} {{ {tokens.variables(dark=True)} }}\n"
-        + (HERE / "shared.css").read_text(encoding="utf-8")
+        + "".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in ("shared", "questions"))
     )

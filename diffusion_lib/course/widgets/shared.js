@@ -35,12 +35,13 @@ export function follow(model) {
 }
 
 /** The bytes of a binary trait as an ArrayBuffer of their own. */
-function bytes(model, name) {
+export function bytes(model, name) {
   const view = model.get(name);
   return view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
 }
 
-async function inflate(buffer) {
+/** What Python packed with zlib. */
+export async function inflate(buffer) {
   const stream = new Blob([buffer]).stream().pipeThrough(new DecompressionStream("deflate"));
   return await new Response(stream).arrayBuffer();
 }
