@@ -6,6 +6,7 @@ In a notebook::
 
     check("2.1", jump_to)   # runs jump_to on random inputs against the exact answer, shows one sentence
     hint("2.1")             # a first hint; call it again for the next, three in all
+    yours("2.1")            # jump_to, where it was right, else None: the notebook goes on with it
 
 For teachers: while nbgrader executes a notebook (it sets the environment variable `NBGRADER_EXECUTION`), a check
 that is not right raises `AssertionError` with the same sentence, so the cell fails and its points are lost. Set
@@ -19,6 +20,6 @@ tagged `solution`, is collapsed, and only defines the same function. Both carry 
 The stub's cell also carries what `assignment.graded("2.1")` gives, so that nbgrader's Validate button sees its verdict.
 """
 
-from .learner import check, hint
+from .learner import check, hint, yours
 
-__all__ = ["check", "hint"]
+__all__ = ["check", "hint", "yours"]

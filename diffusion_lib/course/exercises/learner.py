@@ -1,4 +1,4 @@
-"""What a learner calls: `check` and `hint`."""
+"""What a learner calls, `check` and `hint`; and `yours`, by which a notebook goes on with what they wrote."""
 
 import os
 from collections.abc import Callable
@@ -14,6 +14,9 @@ def check(id: str, function: Callable) -> None:
     Raises `ValueError` where there is no such exercise. Taught in notebook 00.
     """
     verdict = judge(find(id), function)
+    _right.pop(id, None)
+    if verdict.state == "right":
+        _right[id] = function
     if verdict.printed:
         print_safely(verdict.printed.rstrip("\n"))
     if verdict.state != "right" and grading():
@@ -33,7 +36,17 @@ def hint(id: str) -> None:
     show(f"{id} — hint {tier} of {len(exercise.hints)}{last}: {exercise.hints[tier - 1]}", "hint")
 
 
+def yours(id: str) -> Callable | None:
+    """The learner's function, where its last check in this kernel said that it is right; None otherwise.
+
+    A notebook goes on with it, or with ours: `betas_of = yours("1.4") or ours`. The solution's cell, which defines a
+    function of the same name, does not come between. Raises `ValueError` where there is no such exercise.
+    """
+    return _right.get(find(id).id)
+
+
 _hints_given: dict[str, int] = {}
+_right: dict[str, Callable] = {}  # by exercise, the function that was right in its last check
 
 
 def grading() -> bool:
