@@ -25,10 +25,11 @@ def diagram(
     """Draw boxes at their places, and arrows from one to another. Notebook 01.
 
     boxes: `{text: (x, y)}`, in inches from the lower left of a figure of `size`; a text may hold formulas between
-    dollars. arrows: (from, to), by the boxes' texts, or with a label (from, to, label), or bent by a share of their
-    length (from, to, label, bend), upwards for an arrow to the right if it is positive. marked: the texts of boxes,
-    and the labels of arrows, that are drawn in the second colour, with thicker lines. Raises KeyError for an arrow
-    to a box that is none.
+    dollars. arrows: (from, to), by the boxes' texts; or with a label (from, to, label); or bent (from, to, label,
+    bend), which lifts the middle of an arrow to the right by half of `bend` times its length. marked: the texts of
+    boxes, and the labels of arrows, that are drawn in the second colour, with thicker lines.
+
+    Raises KeyError for an arrow to a box that is none.
     """
     if axes is None:
         _, (axes,) = panels(width=size[0], height=size[1])
@@ -44,7 +45,10 @@ def diagram(
         colour, width = (MARKED, 2.0) if label and label in marked else (PLAIN, 1.2)
         look = {"arrowstyle": "-|>", "color": colour, "linewidth": width, "connectionstyle": f"arc3,rad={-bend}"}
         axes.annotate(
-            "", boxes[end], boxes[start], arrowprops=look | {"patchA": _frame(drawn[start]), "patchB": _frame(drawn[end])}
+            "",
+            boxes[end],
+            boxes[start],
+            arrowprops=look | {"patchA": _frame(drawn[start]), "patchB": _frame(drawn[end])},
         )
         if label:
             (x, y), (u, v) = boxes[start], boxes[end]
