@@ -219,6 +219,10 @@ def test_the_still_of_a_number_says_its_unit_and_tolerance():
     page = html(Question("3.1", "How many?", 0.42, "Why.", within=0.1, unit="nats"))
     assert "0.42" not in page.get_text().partition("Answer")[0] and "a number, in nats" in page.get_text()
     assert "0.42 nats (right within 0.1). Why." in page.details.get_text()
+    assert (
+        Question("3.1", "How many?", 0.42, "Why.", unit="nats").plain()
+        == "Prediction 3.1. How many? (a number, in nats)"
+    )
 
 
 def test_signs_of_markdown_and_html_are_text_and_formulas_and_code_stay():

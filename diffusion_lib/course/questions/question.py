@@ -97,7 +97,7 @@ class Question:
 
     def plain(self) -> str:
         """The question and its choices as one line of text, without the answer."""
-        answers = "; ".join(self.choices) if self.choices else " ".join(filter(None, ("a number", self.unit)))
+        answers = "; ".join(self.choices) if self.choices else ", in ".join(filter(None, ("a number", self.unit)))
         return f"Prediction {self.id}. {self.text} ({answers})"
 
     def markdown(self) -> str:

@@ -15,6 +15,8 @@ Each has `t`, the time asked for, and `index`, the frame nearest to it: set them
 has `update(...)`, which takes what its constructor takes and shows it in place: so a control (any ipywidget) that needs
 something computed anew feeds the widget that is already on the page. `alt` says what changes from first to last frame.
 
+Two more are no scrubbers: `Predict` and `Score`, which `course.predict` and `course.predictions` make.
+
 A widget is a class in `name.py`, registered in `WIDGETS`, and the JavaScript in `name.js` beside it; all such pairs in
 this folder are loaded here, and every registered widget, wherever it was written, is an attribute of this module.
 """

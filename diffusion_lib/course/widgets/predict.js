@@ -101,14 +101,15 @@ function view(model, el) {
     }
     anew = false;
     model.set("_answers", [...given(), { answer, sure: level, right: isRight(question, answer) }]);
+    show();
+    reveal.focus({ preventScroll: true });
     if (model.offline) {
       keep(question.id, given());
+      note.textContent = page.problem;
     } else {
       model.save_changes();
       model.send({ given: { answer, sure: level } });
     }
-    show();
-    reveal.focus({ preventScroll: true });
   };
   const restart = () => {
     anew = true;

@@ -57,7 +57,8 @@ function chart(levels) {
       make("td", {}, make("span", { class: "dl-squares", "aria-hidden": "true" }, ...squares)),
       make("td", {}, `${right} of ${rights.length} right`));
   });
-  return make("table", {}, make("caption", {}, "By how sure you were; a full square is a right answer"), make("tbody", {}, ...rows));
+  const title = "By how sure you were; a full square is a right answer:";
+  return make("div", {}, make("p", { class: "dl-quiet" }, title), make("table", { "aria-label": title }, make("tbody", {}, ...rows)));
 }
 
 export default {
