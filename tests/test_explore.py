@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from diffusion_lib.course import widgets
-from diffusion_lib.schedules import CosineBeta, LinearBeta, ScaledLinearBeta, SigmoidBeta
+from diffusion_lib.schedules import CosineBeta, Discrete, LinearBeta, ScaledLinearBeta, SigmoidBeta
 
 
 @pytest.fixture
@@ -69,3 +69,14 @@ def test_time_is_kept_when_the_schedule_changes(bench):
     bench.pictures.t = 0.5
     bench.timesteps.value = 10
     assert bench.pictures.t == 0.5 and bench.pictures.index == 5
+
+
+def test_a_schedule_of_ones_own_is_one_more_family():
+    x0 = torch.linspace(-1, 1, 32).reshape(2, 1, 4, 4)
+    bench = widgets.explore_schedule(x0, x0.flip(0), more={"yours": lambda T: Discrete((1 - 0.01 ** (1 / T),) * T)})
+    assert bench.schedule == LinearBeta()
+    bench.family.value = "yours"
+    bench.timesteps.value = 50
+    assert bench.schedule.timesteps == 50 and bench.start.disabled and bench.end.disabled
+    assert bench.schedule.alpha_bar(1.0).item() == pytest.approx(0.01)
+    assert np.allclose(part(bench.shares, "y 0")[-1], 0.01)

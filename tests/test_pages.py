@@ -43,6 +43,13 @@ def test_a_figures_alt_text_and_width_reach_the_page():
     assert int(image["width"]) == metadata["image/png"]["width"] > 100
 
 
+def test_a_link_to_a_section_finds_its_heading():
+    """By the name that Jupyter gives a heading; nothing is added that a reader could see or reach with a key."""
+    soup = page(markdown("# Part 1\n\n[Go on](#1.2-What-to-remember)"), markdown("## 1.2 What to *remember*\n\nIt."))
+    assert soup.find("h2")["id"] == "1.2-What-to-remember" and soup.find("h2").get_text() == "1.2 What to remember"
+    assert [a.get_text() for a in soup.find("main").find_all("a")] == ["Go on"]
+
+
 def test_solutions_are_folded_and_say_what_they_are():
     solution = code(
         "def answer():\n    return 42",

@@ -4,6 +4,7 @@ Every function draws on `axes` if it is given some, else on a new figure, and re
 puts it on the page. The looks come from `course.tokens`, which the widgets and the exported pages read too.
 """
 
+from .diagram import diagram
 from .page import bundle, close, png, show
 from .pictures import as_picture, film_strip, picture_grid
 from .plots import cloud, curves, histogram, levels
@@ -22,6 +23,7 @@ __all__ = [
     "close",
     "cloud",
     "curves",
+    "diagram",
     "film_strip",
     "histogram",
     "levels",

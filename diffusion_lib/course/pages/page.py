@@ -123,12 +123,12 @@ def _cells(notebook: dict, folder: Path) -> str:
     exporter = CellsExporter(
         extra_loaders=[FileSystemLoader(HERE)],
         template_file="cells.html.j2",
-        exclude_anchor_links=True,
+        anchor_link_text="",  # headings have an id, as in Jupyter, so that texts can link to a section
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
     html, _ = exporter.from_notebook_node(notebook)
-    return html
+    return re.sub(r'<a class="anchor-link"[^>]*></a>', "", html)  # links without a text, one in each heading
 
 
 @cache

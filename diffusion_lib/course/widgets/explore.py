@@ -7,6 +7,7 @@ already on the page. All are linked in time, and the pictures follow in the brow
 import html
 import inspect
 import re
+from collections.abc import Callable, Mapping
 
 import ipywidgets
 import torch
@@ -49,8 +50,12 @@ def curves_of(schedule: BetaTable) -> dict[str, Tensor]:
     }
 
 
-def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
+def explore_schedule(
+    x0: Tensor, noise: Tensor, *, more: Mapping[str, Callable[[int], BetaTable]] | None = None
+) -> ipywidgets.VBox:
     """Choose a family, T and the ends of beta; drag time; pictures x0 (B, C, H, W) follow. Notebook 01.
+
+    more: further families by name, such as a learner's own: functions of T that return a schedule, or raise ValueError.
 
     The box has `.family`, `.timesteps`, `.start` and `.end` (the controls), `.schedule` (the last one that could be
     made), `.report` (its terminal SNR, or what was wrong) and `.pictures`, `.shares`, `.clock` (the linked widgets).
@@ -58,7 +63,7 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
     Raises ValueError where x0 and noise differ in shape.
     """
     wide = {"style": {"description_width": "6em"}, "layout": {"width": "24em"}}
-    tables = families()
+    tables = families() | dict(more or {})
     family = ipywidgets.Dropdown(options=list(tables), description="family", **wide)
     timesteps = ipywidgets.SelectionSlider(options=LENGTHS, value=1000, description="T", **wide)
     start = ipywidgets.SelectionSlider(options=STARTS, value=1e-4, description="first beta", **wide)
@@ -105,9 +110,9 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
 
     schedule = chosen()
     (signal, signal_options), (clock, clock_options), ((rates,), picture_options) = shown(schedule)
-    shares = Curves(*signal, **signal_options, y_label="share of the variance", y_range=(0, 1), width=340, height=230)
-    clock = Curves(*clock, **clock_options, y_label="log-SNR", y_range=(-22, 12), width=340, height=230)
-    pictures = Noising(x0, noise, *rates, **picture_options, size=300)
+    shares = Curves(*signal, **signal_options, y_label="share of the variance", y_range=(0, 1), width=460, height=280)
+    clock = Curves(*clock, **clock_options, y_label="log-SNR", y_range=(-22, 12), width=460, height=280)
+    pictures = Noising(x0, noise, *rates, **picture_options, size=480)
     parts = shares, clock, pictures
 
     def summary(schedule: BetaTable) -> str:
@@ -129,8 +134,8 @@ def explore_schedule(x0: Tensor, noise: Tensor) -> ipywidgets.VBox:
             part.update(*arguments, **options)
 
     def other_family(_: object) -> None:
-        usual = tables[family.value]()
         if has_ends():
+            usual = tables[family.value]()
             start.value, end.value = usual.start, usual.end
         follow()
 
