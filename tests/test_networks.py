@@ -332,6 +332,49 @@ def test_one_shot_has_537_million_parameters():
     assert net(torch.empty(2, 3, 32, 32, device="meta")).shape == (2, 3, 32, 32)
 
 
+class DiffusionModel(nn.Module):
+    """The article's network as it is printed there, but for one factor in front of its numbers of channels."""
+
+    def __init__(self, width):
+        super().__init__()
+        n64, n128, n256, n1024 = (int(n * width) for n in (64, 128, 256, 1024))
+        self.n256 = n256
+        self.conv1 = nn.Conv2d(3, n64, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv2d(n64, n128, kernel_size=3, padding=1)
+        self.conv3 = nn.Conv2d(n128, n256, kernel_size=3, padding=1)
+        self.fc1 = nn.Linear(n256 * 32 * 32, n1024)
+        self.fc2 = nn.Linear(n1024, n256 * 32 * 32)
+        self.deconv1 = nn.ConvTranspose2d(n256, n128, kernel_size=3, padding=1)
+        self.deconv2 = nn.ConvTranspose2d(n128, n64, kernel_size=3, padding=1)
+        self.deconv3 = nn.ConvTranspose2d(n64, 3, kernel_size=3, padding=1)
+
+    def forward(self, x):
+        x = torch.relu(self.conv1(x))
+        x = torch.relu(self.conv2(x))
+        x = torch.relu(self.conv3(x))
+        x = x.view(x.size(0), -1)
+        x = torch.relu(self.fc1(x))
+        x = torch.relu(self.fc2(x))
+        x = x.view(x.size(0), self.n256, 32, 32)
+        x = torch.relu(self.deconv1(x))
+        x = torch.relu(self.deconv2(x))
+        x = torch.tanh(self.deconv3(x))
+        return x
+
+
+def test_one_shot_is_the_articles_network():
+    """Weights shared by name, the same picture to the last bit; every ReLU is at work."""
+    article, net = loud(DiffusionModel(1 / 16)), OneShot(width=1 / 16)
+    net.load_state_dict(article.state_dict())
+    x = torch.randn(4, 3, 32, 32, generator=seeded(3))
+    assert torch.equal(net(x), article(x))
+    assert net.encode(x).min() == 0 and net.encode(x).shape == (4, 64)
+    assert torch.equal(net.decode(net.encode(x)), net(x))
+    with torch.device("meta"):
+        shapes = [(name, p.shape) for name, p in DiffusionModel(1).named_parameters()]
+        assert shapes == [(name, p.shape) for name, p in OneShot().named_parameters()]
+
+
 def test_one_shot_is_blind_to_time_and_label_and_bounded():
     net = loud(OneShot(width=0.05))
     x, t = example(net)

@@ -99,6 +99,17 @@ def test_muon_takes_networks_of_one_kind_of_weights(net):
     assert all(not torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
 
 
+def test_weights_that_were_moved_in_memory_are_trained():
+    """As they are when several processes share a network."""
+    net, moved = small_net(), small_net()
+    optimizer = OPTIMIZERS["muon"](moved, 1e-2)
+    for p in moved.parameters():
+        p.data = p.data.clone()
+    trained(net, OPTIMIZERS["muon"](net, 1e-2))
+    trained(moved, optimizer)
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), moved.parameters(), strict=True))
+
+
 def test_weights_without_a_gradient_stay():
     net = small_net()
     optimizer = OPTIMIZERS["muon"](net, 1e-2)

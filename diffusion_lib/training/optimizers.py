@@ -73,6 +73,7 @@ class MuonAdamW(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for weight, view in self.views.items():
+            view.data = as_matrix(weight.data, weight)  # anew each time: whoever wraps the network may move its weights
             view.grad = None if weight.grad is None else as_matrix(weight.grad, weight)
         for part, group in zip(self.parts, self.param_groups, strict=True):
             if part is not None:

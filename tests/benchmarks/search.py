@@ -102,6 +102,7 @@ FLOW = {
     "schedule": Flow(), "predicts": "x0", "weight": "velocity", "times": "logit_normal", "times_mean": 0.2,
     "batch": 64, "lr": 2e-3, "precision": "bfloat16",
 }  # fmt: skip
+MUON = FLOW | {"optimizer": "muon"}
 LINEAR = FLOW | {"schedule": LinearBeta(), "weight": "snr+1", "times": "uniform"}
 COSINE = {"schedule": Cosine(), "predicts": "v", "batch": 64, "lr": 4e-3, "precision": "float32"}
 PRESENT = unet(3, 32, 32, (1, 2, 4), (1,), **SHAPES)
@@ -113,6 +114,7 @@ CANDIDATES = {
     "shapes": {
         "linear": (PRESENT, LINEAR),
         "present": (PRESENT, FLOW),
+        "muon": (PRESENT, MUON),
         "fixed": (PRESENT, FLOW | {"fixed": True}),
         "batch128": (PRESENT, FLOW | {"batch": 128}),
         "noisier": (PRESENT, FLOW | {"times_mean": 0.6}),
@@ -122,12 +124,14 @@ CANDIDATES = {
         "blocks2": (unet(3, 32, 32, (1, 2, 4), (1, 2), blocks=2, **SHAPES), FLOW),
         "wide48": (unet(3, 32, 48, (1, 2, 4), (1, 2), **SHAPES), FLOW),
         "flat64": (unet(3, 32, 64, (1, 2, 2), (1, 2), **SHAPES), FLOW),
+        "flat64muon": (unet(3, 32, 64, (1, 2, 2), (1, 2), **SHAPES), MUON),
         "patch4": (unet(3, 32, 64, (1, 2), (0, 1), blocks=2, **SHAPES | {"patch": 4}), FLOW),
         "transformer192": (transformer(192, 6), FLOW | {"lr": 1e-3}),
         "transformer256": (transformer(256, 5), FLOW | {"lr": 1e-3}),
     },
     "mnist": {
         "small": (SMALL, FLOW),
+        "muon": (SMALL, MUON),
         "float32": (SMALL, FLOW | {"precision": "float32"}),
         "lr4": (SMALL, FLOW | {"lr": 4e-3}),
         "batch32": (SMALL, FLOW | {"batch": 32, "lr": 3e-3}),
@@ -141,6 +145,8 @@ CANDIDATES = {
         "cosine16": (TINY, COSINE | {"precision": "bfloat16"}),
         "flow": (TINY, FLOW | {"lr": 4e-3, "precision": "float32"}),
         "flow16": (TINY, FLOW | {"lr": 4e-3}),
+        "muon": (TINY, MUON | {"lr": 4e-3}),
+        "muon32": (TINY, MUON | {"lr": 4e-3, "precision": "float32"}),
         "patch2": (unet(1, 8, 64, (1, 2), (0, 1), patch=2, **DIGITS), FLOW | {"lr": 4e-3}),
         "patch2x1": (unet(1, 8, 96, (1,), (0,), patch=2, **DIGITS), FLOW | {"lr": 4e-3}),
     },

@@ -1,15 +1,15 @@
 """Random inputs to an exercise, the exact answers to them, and when two answers are equal.
 
 The draws are seeded by the exercise's number, so everyone gets the same verdict. Answers are computed in float64.
-Draws are added until every catalogued mistake differs, on at least one of them, from the exact answer and from every
-other mistake.
+Random draws come first, then those at the edges of what is allowed, then more random ones until every catalogued
+mistake differs, on at least one of them, from the exact answer and from every other mistake.
 """
 
 import functools
 import numbers
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .exercise import Exercise
 
-DRAWS = 12  # random inputs a check starts with
+DRAWS = 12  # random inputs a check starts with, before those at the edges
 MOST_DRAWS = 96  # and may grow to, until all mistakes are told apart
 APART = 30.0  # two answers are different when they are this many tolerances apart
 
@@ -32,19 +32,28 @@ class Draw:
     mistakes: tuple
 
 
+@dataclass(frozen=True)
+class Stopped:
+    """Stands for the answer of a mistake that raises an exception on a draw; equal to no answer."""
+
+    name: str
+
+
 @functools.cache
 def draws(exercise: Exercise) -> tuple[Draw, ...]:
     """Enough random inputs to tell all mistakes from the exact answer and from each other."""
     first_seed = zlib.crc32(exercise.id.encode())
     drawn: list[Draw] = []
     together: set[tuple[int, int]] = set()  # pairs of answers that no draw has told apart yet; 0 is the exact one
+    least = DRAWS + len(exercise.edges)
     with torch.random.fork_rng(devices=[]), _defaults():
-        while len(drawn) < DRAWS or (together and len(drawn) < MOST_DRAWS):
-            arguments = functools.partial(draw_arguments, exercise, first_seed + len(drawn))
+        while len(drawn) < least or (together and len(drawn) < MOST_DRAWS):
+            inputs = exercise.edges[len(drawn) - DRAWS] if DRAWS <= len(drawn) < least else exercise.inputs
+            arguments = functools.partial(draw_arguments, inputs, first_seed + len(drawn))
             draw = Draw(
                 arguments,
                 exact_answer(exercise, exercise.reference, arguments()),
-                tuple(exact_answer(exercise, mistake.answer, arguments()) for mistake in exercise.mistakes),
+                tuple(answer_or_stop(exercise, mistake.answer, arguments()) for mistake in exercise.mistakes),
             )
             answers = (draw.answer, *draw.mistakes)
             if not drawn:
@@ -64,22 +73,31 @@ def _defaults() -> Iterator[None]:
     dtype = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
-        with torch.device("cpu"), torch.inference_mode(False), torch.enable_grad():
+        here = nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")  # which is slow
+        with here, torch.inference_mode(False), torch.enable_grad():
             yield
     finally:
         torch.set_default_dtype(dtype)
 
 
-def draw_arguments(exercise: Exercise, seed: int) -> tuple:
+def draw_arguments(inputs: Callable[[torch.Generator], tuple], seed: int) -> tuple:
     """The function's arguments, drawn with this seed."""
     with _defaults():
-        return exercise.inputs(torch.Generator().manual_seed(seed))
+        return inputs(torch.Generator().manual_seed(seed))
 
 
 def exact_answer(exercise: Exercise, function: Callable, arguments: tuple) -> tuple:
     """Evaluate in float64, as a tuple of tensors (or of whatever else a mistake returns)."""
     arguments = tuple(in_float64(argument) for argument in arguments)
     return parts_of(exercise, arguments, function(*arguments))
+
+
+def answer_or_stop(exercise: Exercise, function: Callable, arguments: tuple) -> tuple:
+    """The same for a function that may raise: then the answer is one `Stopped`."""
+    try:
+        return exact_answer(exercise, function, arguments)
+    except Exception as error:
+        return (Stopped(type(error).__name__),)
 
 
 def in_float64(value: Any) -> Any:

@@ -32,7 +32,9 @@ class Exercise:
     `tolerance` is relative to the size of each number plus, unless `each_number`, the root mean square of them all.
     `exact=False` says that many answers are right: then the properties alone decide.
     `observe(arguments, result)` gives what is compared where a function works by changing its arguments, those that
-    `changes` names.
+    `changes` names; `remark(arguments)` may then say what was wrong in how they were used.
+    `edges` are inputs at the ends of what is allowed (timestep 1, a batch of one, …): all of them are drawn.
+    `linear` names arguments of one shape: a right answer of that shape is a sum of them, each times one number.
     """
 
     id: str
@@ -48,6 +50,9 @@ class Exercise:
     exact: bool = True
     observe: Callable[[tuple, Any], Any] | None = None
     changes: tuple[str, ...] = ()
+    remark: Callable[[tuple], str | None] | None = None
+    edges: tuple[Callable[[torch.Generator], tuple], ...] = ()
+    linear: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import math
 import torch
 
 from .exercise import Exercise, Mistake, Property
-from .inputs import random_alpha_bar
+from .inputs import edges, random_alpha_bar
 
 _ONE = torch.ones(1, dtype=torch.float64)
 
@@ -21,9 +21,10 @@ def alpha_bar_from(betas):
     return torch.cat([_ONE, torch.cumprod(1 - betas, 0)])
 
 
-def _random_betas(generator):
-    alpha_bar = random_alpha_bar(generator)
-    return (1 - alpha_bar[1:] / alpha_bar[:-1],)
+def _random_betas(generator, steps=None, low=0.02, high=0.22):
+    if steps is None:
+        steps = int(torch.randint(4, 41, (), generator=generator))
+    return (low + (high - low) * torch.rand(steps, generator=generator, dtype=torch.float64),)
 
 
 ALPHA_BAR = Exercise(
@@ -31,6 +32,9 @@ ALPHA_BAR = Exercise(
     title="alpha_bar from the betas",
     reference=alpha_bar_from,
     inputs=_random_betas,
+    edges=edges(
+        _random_betas, {"steps": 1}, {"steps": 2}, {"low": 1e-4, "high": 0.02}, {"steps": 12, "low": 0.4, "high": 0.9}
+    ),
     tolerance=3e-5,
     each_number=True,
     mistakes=(
@@ -84,6 +88,30 @@ ALPHA_BAR = Exercise(
             lambda betas: torch.cat([_ONE, torch.cumprod((1 - betas).square(), 0)]),
             "You squared what a step keeps. 1 - beta is a share of the variance already: nothing to square.",
         ),
+        Mistake(
+            lambda betas: torch.cat([_ONE, 1 - torch.cumprod(betas, 0)]),
+            "You multiplied the betas and took that from 1. What is *kept* multiplies: 1 - beta comes first.",
+        ),
+        Mistake(
+            lambda betas: torch.cat([_ONE, torch.cumsum(1 - betas, 0)]),
+            "You added up what the steps keep. Shares of what is left multiply.",
+        ),
+        Mistake(
+            lambda betas: torch.cat([torch.cumprod(1 - betas, 0), _ONE]),
+            "The 1 is at the wrong end: before any noise comes first.",
+        ),
+        Mistake(
+            lambda betas: torch.cat([_ONE, _ONE, torch.cumprod(1 - betas, 0)]),
+            "There is one 1 too many: the first beta belongs to step 1.",
+        ),
+        Mistake(
+            lambda betas: torch.linspace(1, 0, len(betas) + 1),
+            "That is a straight line, whatever the betas are.",
+        ),
+        Mistake(
+            lambda betas: torch.cat([_ONE, torch.cumprod((1 - betas).flip(0), 0)]),
+            "The betas are taken from the last to the first; the first step comes first.",
+        ),
     ),
     properties=(
         Property(
@@ -112,11 +140,16 @@ def log_snr(alpha_bar):
     return (alpha_bar / (1 - alpha_bar)).log()
 
 
+def _shares(generator, shares=None):
+    return (random_alpha_bar(generator)[1:] if shares is None else torch.tensor(shares, dtype=torch.float64),)
+
+
 LOG_SNR = Exercise(
     id="1.2",
     title="The clock: log-SNR from alpha_bar",
     reference=log_snr,
-    inputs=lambda generator: (random_alpha_bar(generator)[1:],),
+    inputs=_shares,
+    edges=edges(_shares, {"shares": (0.3,)}, {"shares": (0.5, 0.1)}, {"shares": (0.998, 0.5, 1e-4, 1e-6)}),
     mistakes=(
         Mistake(lambda a: a / (1 - a), "That is the SNR; its natural logarithm is asked for."),
         Mistake(
@@ -153,11 +186,39 @@ LOG_SNR = Exercise(
         ),
         Mistake(
             lambda a: -(1 - a).log(),
-            "That compares all of the variance, 1, with the noise. Compare the signal's, alpha_bar, with the noise.",
+            "That is log(1 + SNR): all of the variance, 1, over the noise. Compare the signal's alone, alpha_bar.",
         ),
         Mistake(
             lambda a: 10 * (a / (1 - a)).log10(),
             "Those are decibels, ten times the logarithm to base 10; the course uses the natural one, log.",
+        ),
+        Mistake(
+            lambda a: 20 * (a / (1 - a)).log10(),
+            "Those are decibels of amplitudes; the SNR is a ratio of variances, and the course uses the natural log.",
+        ),
+        Mistake(
+            lambda a: (a / (1 + a)).log(),
+            "You divided by 1 + alpha_bar; the noise has the variance 1 - alpha_bar.",
+        ),
+        Mistake(
+            lambda a: (1 - a).log(),
+            "That is the log of the noise's variance alone; divide the signal's by it.",
+        ),
+        Mistake(
+            lambda a: a.log() / (1 - a).log(),
+            "You divided the logarithms; the ratio is inside: log(p / q) = log p - log q.",
+        ),
+        Mistake(
+            lambda a: a.log() + (1 - a).log(),
+            "You added the logarithms: that is a product. A ratio is a difference of logarithms.",
+        ),
+        Mistake(
+            lambda a: (a**2 / (1 - a**2)).log(),
+            "You took alpha_bar for alpha, its root: alpha_bar is a variance already, nothing to square.",
+        ),
+        Mistake(
+            lambda a: a.clamp(1e-4, 1 - 1e-4).logit(),
+            "You clipped alpha_bar: a schedule's ends are where the log-SNR says most.",
         ),
     ),
     properties=(
@@ -181,11 +242,18 @@ def betas_from(alpha_bar):
     return 1 - alpha_bar[1:] / alpha_bar[:-1]
 
 
+def _tables(generator, ratios=None):
+    if ratios is None:
+        return (random_alpha_bar(generator),)
+    return (torch.tensor((1.0, *ratios), dtype=torch.float64).cumprod(0),)
+
+
 BETAS = Exercise(
     id="1.3",
     title="The betas back from alpha_bar",
     reference=betas_from,
-    inputs=lambda generator: (random_alpha_bar(generator),),
+    inputs=_tables,
+    edges=edges(_tables, {"ratios": (0.9,)}, {"ratios": (0.6, 0.9)}, {"ratios": (0.9995, 0.9, 0.3, 0.05, 1e-4)}),
     tolerance=3e-5,
     mistakes=(
         Mistake(
@@ -232,6 +300,35 @@ BETAS = Exercise(
             lambda a: 1 - a[2:] / a[1:-1],
             "The first beta is missing: step 1 leads from alpha_bar[0] = 1 to alpha_bar[1].",
         ),
+        Mistake(
+            lambda a: a[1:] - a[:-1],
+            "You subtracted neighbours. Step i takes the share beta_i of what is *left*: compare by a ratio, "
+            "and from 1.",
+        ),
+        Mistake(
+            lambda a: (a[1:] - a[:-1]) / a[:-1],
+            "The sign is wrong: alpha_bar falls, so the entry before is the larger one.",
+        ),
+        Mistake(
+            lambda a: (1 - a[1:] / a[:-1]).clamp(1e-4, 0.02),
+            "You clipped the betas to [0.0001, 0.02]; the table says what they were, also beyond.",
+        ),
+        Mistake(
+            lambda a: 1 - a[1:] * a[:-1],
+            "You multiplied neighbours. Entry i is the one before times what step i keeps: divide.",
+        ),
+        Mistake(
+            lambda a: a[:-1] / a[1:],
+            "The ratio is upside down, and it is taken from 1: beta_i is what step i replaces.",
+        ),
+        Mistake(
+            lambda a: (1 - a[1:]) / (1 - a[:-1]),
+            "You compared the noise before and after. Compare the signal, alpha_bar: step i keeps 1 - beta_i of it.",
+        ),
+        Mistake(
+            lambda a: 1 - a[1:].square() / a[:-1].square(),
+            "You squared alpha_bar; it is made of variances already, and so is beta.",
+        ),
     ),
     properties=(
         Property(
@@ -265,12 +362,8 @@ def _unclipped(T):
     return betas_from(curve / curve[0])
 
 
-def _some_length(generator):
-    return (
-        (50, 10, 1000, int(torch.randint(10, 1001, (), generator=generator)))[
-            int(torch.randint(4, (), generator=generator))
-        ],
-    )
+def _some_length(generator, steps=None):
+    return (int(torch.randint(10, 1001, (), generator=generator)) if steps is None else steps,)
 
 
 def _alpha_bar_at(answer, share):
@@ -282,6 +375,7 @@ SCHEDULE = Exercise(
     title="A schedule that ends in noise, for any T",
     reference=betas_for,
     inputs=_some_length,
+    edges=edges(_some_length, *({"steps": steps} for steps in (10, 11, 20, 50, 999, 1000))),
     exact=False,
     mistakes=(
         Mistake(

@@ -7,7 +7,7 @@ q(x_{i-1} | x_i, x_0) is their equations 6 and 7.
 import torch
 
 from .exercise import Exercise, Mistake, Property
-from .inputs import pictures, random_alpha_bar, some_step
+from .inputs import edges, pictures, random_alpha_bar, some_step, steps_and_batches
 
 _ONE = torch.ones(1, dtype=torch.float64)
 _BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)  # the notebook's own table
@@ -19,9 +19,21 @@ def jump_to(x0, i, noise, alpha_bar):
     return alpha_bar[i].sqrt() * x0 + (1 - alpha_bar[i]).sqrt() * noise
 
 
-def _jump_inputs(generator):
-    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator)
-    return x0, some_step(generator, alpha_bar), torch.randn(x0.shape, generator=generator), alpha_bar
+def _jump_inputs(generator, step=None, batch=3, low=0.02):
+    alpha_bar, x0 = random_alpha_bar(generator, low=low), pictures(generator, batch)
+    return x0, some_step(generator, alpha_bar, step=step), torch.randn(x0.shape, generator=generator), alpha_bar
+
+
+def _chain_with_one_noise(x0, i, noise, alpha_bar):
+    return _walk(x0, 0, i, noise, alpha_bar)
+
+
+def _walk(x, s, t, noise, alpha_bar):
+    """Single steps from s to t, all with one noise."""
+    for k in range(s + 1, t + 1):
+        kept = alpha_bar[k] / alpha_bar[k - 1]
+        x = kept.sqrt() * x + (1 - kept).sqrt() * noise
+    return x
 
 
 JUMP = Exercise(
@@ -29,6 +41,8 @@ JUMP = Exercise(
     title="The jump from x_0 to x_i",
     reference=jump_to,
     inputs=_jump_inputs,
+    edges=steps_and_batches(_jump_inputs),
+    linear=("x0", "noise"),
     mistakes=(
         Mistake(
             lambda x0, i, noise, ab: ab[i] * x0 + (1 - ab[i]) * noise,
@@ -78,6 +92,24 @@ JUMP = Exercise(
             lambda x0, i, noise, ab: jump_to(x0, i, noise, torch.cat([_ONE, torch.cumprod(1 - _BETAS, 0)])),
             "You used the notebook's own schedule. The table that counts is the one that is handed to you, alpha_bar.",
         ),
+        Mistake(
+            lambda x0, i, noise, ab: ab[i].sqrt() * x0 + (1 - ab[i].square()).sqrt() * noise,
+            "The signal is right. The noise is multiplied by sqrt(1 - alpha_bar²): you took alpha_bar for its"
+            " root there.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: ab[i] * x0 + (1 - ab[i].square()).sqrt() * noise,
+            "You took alpha_bar for alpha, its root: what multiplies x0 is sqrt(alpha_bar[i]).",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: ab[i].square() * x0 + (1 - ab[i]).square() * noise,
+            "You squared variances. What multiplies x0 and the noise are their roots.",
+        ),
+        Mistake(
+            _chain_with_one_noise,
+            "You walked the chain with the same noise at every step. The steps' noises are independent: they "
+            "add up by their variances, and the jump does it at once.",
+        ),
     ),
     hints=(
         "x_i is a share of the picture plus a share of the noise. Which two numbers multiply them, and "
@@ -112,9 +144,11 @@ def _all_like(index):
     return lambda x0, i, noise, alpha_bar: jump_to(x0, i[index], noise, alpha_bar)
 
 
-def _batch_inputs(generator):
-    alpha_bar, x0 = random_alpha_bar(generator, least=8), pictures(generator, 4, (2, 4, 4))
-    i = torch.randint(1, len(alpha_bar), (4,), generator=generator)
+def _batch_inputs(generator, steps=None, batch=4, low=0.02):
+    alpha_bar, x0 = random_alpha_bar(generator, least=8, low=low), pictures(generator, batch, (2, 4, 4))
+    i = torch.randint(3, len(alpha_bar) - 1, (batch,), generator=generator)
+    if steps is not None:
+        i = torch.tensor([some_step(generator, alpha_bar, step=step) for step in steps])
     return x0, i, torch.randn(x0.shape, generator=generator), alpha_bar
 
 
@@ -123,6 +157,14 @@ BATCH = Exercise(
     title="A batch in which every picture has its own timestep",
     reference=jump_batch,
     inputs=_batch_inputs,
+    edges=edges(
+        _batch_inputs,
+        {"steps": (1, 2, -1, 5)},
+        {"steps": (3, 3, 3, 3)},
+        {"steps": (-1, -2, 1, 2), "low": 0.06},
+        {"batch": 1},
+    ),
+    linear=("x0", "noise"),
     mistakes=(
         Mistake(
             _along_last,
@@ -151,6 +193,30 @@ BATCH = Exercise(
             lambda x0, i, noise, ab: jump_batch(x0, i, noise[:1].expand_as(noise), ab),
             "All pictures got the same noise: each has its own, noise[b] for picture b.",
         ),
+        Mistake(
+            lambda x0, i, noise, ab: jump_to(x0, ..., noise, ab[i].mean()),
+            "Every picture got the mean of all alpha_bar[i]; each has its own.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: jump_batch(x0, torch.arange(len(i)), noise, ab),
+            "You took the table's first B entries; i says which entry belongs to which picture.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: jump_batch(x0, i.flip(0), noise, ab),
+            "The timesteps run backwards through the batch: picture b has i[b].",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: ab[i].reshape(-1, 1, 1, 1).sqrt() * x0 + (1 - ab[i]).reshape(-1, 1, 1, 1) * noise,
+            "The signal is right, but the noise is multiplied by its variance: take the square root there too.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: ab[i].reshape(-1, 1, 1, 1) * x0 + (1 - ab[i]).reshape(-1, 1, 1, 1).sqrt() * noise,
+            "The noise is right, but x0 is multiplied by a variance: take the square root there too.",
+        ),
+        Mistake(
+            lambda x0, i, noise, ab: jump_batch(noise, i, x0, ab),
+            "Signal and noise have changed places: alpha_bar starts at 1, where nothing but x0 is left.",
+        ),
     ),
     hints=(
         "alpha_bar[i] with a tensor i gives one number a picture, shape (B,). Pictures are (B, C, H, W). "
@@ -169,16 +235,27 @@ def noise_further(x_s, s, t, noise, alpha_bar):
     return kept.sqrt() * x_s + (1 - kept).sqrt() * noise
 
 
-def _further_inputs(generator):
-    alpha_bar, x_s = random_alpha_bar(generator), pictures(generator)
+def two_steps(generator, alpha_bar, ends=None):
+    """Random timesteps 0 < s < t < T, or `ends`, of which a negative one is counted from T."""
     last = len(alpha_bar) - 1
-    s = int(torch.randint(0, last, (), generator=generator))
-    t = (
-        s + 1
-        if torch.rand((), generator=generator) < 0.3
-        else int(torch.randint(s + 1, last + 1, (), generator=generator))
-    )
-    return x_s, s, t, torch.randn(x_s.shape, generator=generator), alpha_bar
+    if ends is not None:
+        return tuple(end if end >= 0 else last + 1 + end for end in ends)
+    s = int(torch.randint(1, last - 1, (), generator=generator))
+    return s, int(torch.randint(s + 1, last, (), generator=generator))
+
+
+ENDS = ((0, 1), (0, 2), (1, 2), (0, -1), (1, -1), (-2, -1))
+
+
+def _further_inputs(generator, ends=None, batch=3, low=0.02):
+    alpha_bar, x_s = random_alpha_bar(generator, low=low), pictures(generator, batch)
+    return x_s, *two_steps(generator, alpha_bar, ends), torch.randn(x_s.shape, generator=generator), alpha_bar
+
+
+def _walk_with_jumps(x, s, t, noise, alpha_bar):
+    for k in range(s, t):
+        x = jump_to(x, k, noise, alpha_bar)
+    return x
 
 
 FURTHER = Exercise(
@@ -186,6 +263,8 @@ FURTHER = Exercise(
     title="From a noisy picture to a noisier one",
     reference=noise_further,
     inputs=_further_inputs,
+    edges=edges(_further_inputs, *({"ends": ends} for ends in ENDS), {"batch": 1}, {"ends": (-2, -1), "low": 0.06}),
+    linear=("x_s", "noise"),
     mistakes=(
         Mistake(
             lambda x, s, t, noise, ab: jump_to(x, t, noise, ab),
@@ -207,7 +286,7 @@ FURTHER = Exercise(
         ),
         Mistake(
             lambda x, s, t, noise, ab: (ab[t] / ab[t - 1]).sqrt() * x + (1 - ab[t] / ab[t - 1]).sqrt() * noise,
-            "That is only the last step, from t - 1 to t. The steps from s to t multiply.",
+            "That is the single step from t - 1 to t. All the steps from s to t multiply.",
         ),
         Mistake(
             lambda x, s, t, noise, ab: jump_to(x, t - s, noise, ab),
@@ -231,6 +310,33 @@ FURTHER = Exercise(
         Mistake(
             lambda x, s, t, noise, ab: x + (1 - ab[t] / ab[s]).sqrt() * noise,
             "The noise is right, but the picture never shrinks.",
+        ),
+        Mistake(
+            lambda x, s, t, noise, ab: (ab[s + 1] / ab[s]).sqrt() * x + (1 - ab[s + 1] / ab[s]).sqrt() * noise,
+            "That is the single step from s to s + 1. All the steps from s to t multiply.",
+        ),
+        Mistake(
+            lambda x, s, t, noise, ab: (1 - ab[s] + ab[t]).sqrt() * x + (ab[s] - ab[t]).sqrt() * noise,
+            "You took the difference of two alpha_bars for what the steps replace. Shares of what is left "
+            "multiply: it is a ratio.",
+        ),
+        Mistake(
+            lambda x, s, t, noise, ab: (ab[t] / ab[s]).sqrt() * x + (1 - ab[t] / ab[s]) * noise,
+            "The signal is right, but the noise is multiplied by its variance: take the square root there too.",
+        ),
+        Mistake(
+            lambda x, s, t, noise, ab: ab[t] / ab[s] * x + (1 - ab[t] / ab[s]).sqrt() * noise,
+            "The noise is right, but x_s is multiplied by a share of the variance: take the square root there too.",
+        ),
+        Mistake(
+            lambda x, s, t, noise, ab: _walk(x, s, t, noise, ab),
+            "You walked from s to t with the same noise at every step. The steps' noises are independent: "
+            "they add up by their variances.",
+        ),
+        Mistake(
+            _walk_with_jumps,
+            "You applied alpha_bar[k] as if it were a single step's share, 1 - beta. It is the product of all"
+            " steps up to k.",
         ),
     ),
     hints=(
@@ -261,9 +367,9 @@ def _posterior_with(mean=None, var=None):
     return answer
 
 
-def _posterior_inputs(generator):
-    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator)
-    i = some_step(generator, alpha_bar)
+def _posterior_inputs(generator, step=None, batch=3, low=0.02):
+    alpha_bar, x0 = random_alpha_bar(generator, low=low), pictures(generator, batch)
+    i = some_step(generator, alpha_bar, step=step)
     return jump_to(x0, i, torch.randn(x0.shape, generator=generator), alpha_bar).float(), x0, i, alpha_bar
 
 
@@ -272,6 +378,8 @@ POSTERIOR = Exercise(
     title="The posterior q(x_{i-1} | x_i, x_0)",
     reference=posterior,
     inputs=_posterior_inputs,
+    edges=steps_and_batches(_posterior_inputs),
+    linear=("x_i", "x0"),
     returns=("mean", "var"),
     mistakes=(
         Mistake(
@@ -321,6 +429,36 @@ POSTERIOR = Exercise(
         Mistake(
             _posterior_with(var=lambda x, x0, k, b, a: ((1 - k) * (1 - b) / (1 - a)).clamp_min(1e-20).log()),
             "Var: that is the log of the variance; return the variance, which is 0 at i = 1.",
+        ),
+        Mistake(
+            _posterior_with(lambda x, x0, k, b, a: (b.sqrt() * (1 - k) * x + k.sqrt() * (1 - b) * x0) / (1 - a)),
+            "Mean: x_i and x0 have changed places: at i = 1 all the weight must be on x0.",
+        ),
+        Mistake(
+            _posterior_with(lambda x, x0, k, b, a: (b.sqrt() * (1 - k) * x0 + k.sqrt() * (1 - b) * x) / (1 - a).sqrt()),
+            "Mean: it is divided by the root of 1 - alpha_bar[i]; the precision is made of variances, no root.",
+        ),
+        Mistake(
+            _posterior_with(lambda x, x0, k, b, a: (x - (1 - k) * (x - a.sqrt() * x0) / (1 - a).sqrt()) / k.sqrt()),
+            "Mean: in Ho et al.'s form, eps is multiplied by beta / sqrt(1 - alpha_bar[i]): the root is missing.",
+        ),
+        Mistake(
+            _posterior_with(
+                lambda x, x0, k, b, a: b.sqrt() * x0 + (1 - b).sqrt() * (x - a.sqrt() * x0) / (1 - a).sqrt()
+            ),
+            "Mean: that is DDIM's step, which keeps all of the noise. The posterior's mean keeps less of it.",
+        ),
+        Mistake(
+            _posterior_with(lambda x, x0, k, b, a: x / k.sqrt()),
+            "Mean: that undoes the step's shrinking, and knows nothing of x0.",
+        ),
+        Mistake(
+            _posterior_with(var=lambda x, x0, k, b, a: ((1 - k) * (1 - b) / (1 - a)).square()),
+            "Var: you squared the variance.",
+        ),
+        Mistake(
+            _posterior_with(var=lambda x, x0, k, b, a: (1 - k) * (1 - b)),
+            "Var: the two variances are multiplied; divide by what they add up to, 1 - alpha_bar[i].",
         ),
     ),
     properties=(

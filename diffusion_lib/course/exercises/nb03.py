@@ -9,7 +9,7 @@ import math
 import torch
 
 from .exercise import Exercise, Mistake, Property
-from .inputs import pictures, random_alpha_bar, some_step
+from .inputs import edges, pictures, random_alpha_bar, some_step
 
 # ---------------------------------------------------------------- 3.1
 
@@ -18,11 +18,14 @@ def kl(mean_q, var_q, mean_p, var_p):
     return 0.5 * ((var_p / var_q).log() + (var_q + (mean_q - mean_p).square()) / var_p - 1)
 
 
-def _two_gaussians(generator):
+def _two_gaussians(generator, shape=(4, 3), logs=(-1.6, 0.8), equal=False, apart=1.0):
     def var():
-        return 0.2 + 2 * torch.rand(4, 3, generator=generator)
+        return (logs[0] + (logs[1] - logs[0]) * torch.rand(shape, generator=generator)).exp()
 
-    return torch.randn(4, 3, generator=generator), var(), torch.randn(4, 3, generator=generator), var()
+    mean_q, mean_p, var_q, var_p = *apart * torch.randn(2, *shape, generator=generator), var(), var()
+    if equal:  # the first row's two Gaussians are one
+        mean_p[0], var_p[0] = mean_q[0], var_q[0]
+    return mean_q, var_q, mean_p, var_p
 
 
 KL = Exercise(
@@ -30,6 +33,9 @@ KL = Exercise(
     title="KL of two Gaussians",
     reference=kl,
     inputs=_two_gaussians,
+    edges=edges(
+        _two_gaussians, {"shape": (5,)}, {"shape": (1, 2)}, {"equal": True}, {"logs": (-7.0, 2.5)}, {"apart": 5.0}
+    ),
     mistakes=(
         Mistake(
             lambda m, v, n, w: kl(n, w, m, v),
@@ -94,6 +100,42 @@ KL = Exercise(
             lambda m, v, n, w: kl(m, v, n, w) / math.log(2),
             "That is in bits; nats are asked for, so the natural logarithm and nothing else.",
         ),
+        Mistake(
+            lambda m, v, n, w: 0.5 * ((w / v).log() + (v + (m - n)) / w - 1),
+            "The distance of the means enters squared; yours has a sign, so the KL can be negative.",
+        ),
+        Mistake(
+            lambda m, v, n, w: 0.5 * ((w / v).log2() + (v + (m - n).square()) / w - 1),
+            "The logarithm is to base 2, the rest is in nats: take the natural one.",
+        ),
+        Mistake(
+            lambda m, v, n, w: 0.5 * ((w / v).log() + (v + (m + n).square()) / w - 1),
+            "You squared the sum of the means; it is their difference that counts.",
+        ),
+        Mistake(
+            lambda m, v, n, w: 0.5 * ((w / v).log() + (v + m.square() - n.square()) / w - 1),
+            "A difference of squares is not the square of the difference: (mean_q - mean_p)².",
+        ),
+        Mistake(
+            lambda m, v, n, w: 0.5 * ((w / v).log() + (v + (m - n).square()) / w + 1),
+            "The 1 is taken away, not added: two equal Gaussians must give 0.",
+        ),
+        Mistake(
+            lambda m, v, n, w: 0.5 * ((w / v).log() + v + (m - n).square() / w - 1),
+            "var_q is not divided by var_p: put the sum in brackets.",
+        ),
+        Mistake(
+            lambda m, v, n, w: kl(m, v.sqrt(), n, w.sqrt()),
+            "You put standard deviations where variances belong: the arguments are variances, no root is needed.",
+        ),
+        Mistake(
+            lambda m, v, n, w: kl(m, v.clamp_min(1e-2), n, w.clamp_min(1e-2)),
+            "You clipped the variances at 0.01 from below; smaller ones are allowed.",
+        ),
+        Mistake(
+            lambda m, v, n, w: kl(m, v, n, w).mean(),
+            "The values are right but averaged: return one KL for each element, same shape as the means.",
+        ),
     ),
     properties=(
         Property(lambda args, answer: bool((answer > -1e-6).all()), "A KL is never negative; some of yours are."),
@@ -113,10 +155,14 @@ def bits_per_dim(nats, x):
     return nats / (x[0].numel() * math.log(2))
 
 
-def _nats_of_pictures(generator):
-    shape = (3, *torch.randint(2, 7, (2,), generator=generator).tolist())
-    batch = int(torch.randint(8, 12, (), generator=generator))
-    return 20 + 100 * torch.rand(batch, generator=generator), pictures(generator, batch, shape)
+def _nats_of_pictures(generator, batch=None, channels=3, negative=False):
+    shape = (channels, *torch.randint(2, 7, (2,), generator=generator).tolist())
+    if batch is None:
+        batch = int(torch.randint(8, 12, (), generator=generator))
+    nats = 20 + 100 * torch.rand(batch, generator=generator)
+    if negative:  # a density may be above 1
+        nats = nats - 70
+    return nats, pictures(generator, batch, shape)
 
 
 BITS = Exercise(
@@ -124,6 +170,7 @@ BITS = Exercise(
     title="Nats to bits per dimension",
     reference=bits_per_dim,
     inputs=_nats_of_pictures,
+    edges=edges(_nats_of_pictures, {"batch": 1}, {"channels": 1}, {"negative": True}),
     mistakes=(
         Mistake(
             lambda nats, x: nats * math.log(2) / x[0].numel(),
@@ -166,6 +213,38 @@ BITS = Exercise(
             lambda nats, x: nats / (x[0].numel() * math.log(2)) + 7,
             "You added the 7 bits of 256 grey levels; this exercise asks for the density, without them.",
         ),
+        Mistake(
+            lambda nats, x: nats / (x[0].numel() * math.log(2)) + 8,
+            "You added 8 bits; this exercise asks for the density, without the grey levels.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (x.shape[1] * math.log(2)),
+            "You divided by the channels alone; a dimension is one channel of one pixel.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (2 * x[0].numel()),
+            "A bit is log 2 = 0.69 nats, not 2.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (256 * x[0].numel()),
+            "The 256 grey levels do not come in: a bit is log 2 nats.",
+        ),
+        Mistake(
+            lambda nats, x: nats * x[0].numel() / math.log(2),
+            "You multiplied by the dimensions: per dimension is divided by them.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (x[0].numel() + math.log(2)),
+            "You added log 2 to the dimensions: both divide, so they multiply each other.",
+        ),
+        Mistake(
+            lambda nats, x: 2 ** (nats / x[0].numel()),
+            "You took a power: bits per dimension are a logarithm, in another unit.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (x.shape[-1] ** 2 * math.log(2)),
+            "You took the width for the height, or forgot the channels: a picture has C · H · W dimensions.",
+        ),
     ),
     hints=(
         "Two changes of unit, one after the other: from nats to bits, and from a whole picture to one of its numbers.",
@@ -186,9 +265,19 @@ def x0_weight(i, alpha_bar):
     return 0.5 * (_snr(alpha_bar, i - 1) - _snr(alpha_bar, i))
 
 
-def _step_of_table(generator):
-    alpha_bar = random_alpha_bar(generator)
-    return some_step(generator, alpha_bar, least=2), alpha_bar
+def _step_of_table(generator, step=None, most=40, low=0.02):
+    alpha_bar = random_alpha_bar(generator, least=min(most, 4), most=most, low=low)
+    return some_step(generator, alpha_bar, least=2, step=step), alpha_bar
+
+
+_EDGES = edges(
+    _step_of_table,
+    *({"step": step} for step in (2, 3, -1, -2)),
+    {"step": 2, "most": 2},
+    {"step": 2, "low": 0.004},
+    {"step": -1, "low": 0.06},
+    {"step": 2, "low": 0.08},
+)
 
 
 X0_WEIGHT = Exercise(
@@ -196,6 +285,7 @@ X0_WEIGHT = Exercise(
     title="The weight of a timestep, for an error in x_0",
     reference=x0_weight,
     inputs=_step_of_table,
+    edges=_EDGES,
     tolerance=3e-5,
     mistakes=(
         Mistake(
@@ -245,12 +335,48 @@ X0_WEIGHT = Exercise(
             "You used ratios of standard deviations; the SNR is a ratio of variances.",
         ),
         Mistake(
-            lambda i, a: 0.5 * (_snr(a, i) - _snr(a, i + 1)) if i + 1 < len(a) else 0.5 * _snr(a, i),
+            lambda i, a: 0.5 * (_snr(a, i) - _snr(a, i + 1)),
             "Off by one: step i leads from i to i - 1, so the weight compares SNR(i - 1) and SNR(i).",
         ),
         Mistake(
             lambda i, a: 0 * a[i] + 1,
             "A weight of 1 is the simple loss; the bound weighs each timestep differently.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * (a[i - 1] - a[i]) / (1 - a[i]),
+            "Both are divided by the noise at i: SNR(i - 1) has its own, 1 - alpha_bar[i - 1].",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * (a[i - 1] / (1 - a[i - 1].square()) - a[i] / (1 - a[i].square())),
+            "The noise has the variance 1 - alpha_bar: alpha_bar is a variance already, nothing to square.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * (a[i - 1].square() / (1 - a[i - 1].square()) - a[i].square() / (1 - a[i].square())),
+            "You took alpha_bar for alpha, its root: alpha_bar is a variance already, nothing to square.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * (_snr(a, i - 1).square() - _snr(a, i).square()),
+            "You squared the SNR, which is a ratio of variances already.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * (_snr(a, i - 1) - _snr(a, i)).square(),
+            "The difference of the SNRs is not squared; it is the error in x_0 that is.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * (_snr(a, i - 1) + _snr(a, i)),
+            "You added the SNRs: the weight is half of what the SNR *loses*, a difference.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * _snr(a, i - 1) / _snr(a, i),
+            "That is half a ratio of SNRs; the weight is half their difference.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * _snr(a, i - 1) - _snr(a, i),
+            "The ½ is for the difference, not for its first part alone: a bracket is missing.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * (_snr(a, i - 2) - _snr(a, i - 1)),
+            "One step too early: step i leads from i to i - 1, so the weight compares SNR(i - 1) and SNR(i).",
         ),
     ),
     properties=(
@@ -279,6 +405,7 @@ EPS_WEIGHT = Exercise(
     title="The weight of a timestep, for an error in eps",
     reference=eps_weight,
     inputs=_step_of_table,
+    edges=_EDGES,
     tolerance=3e-5,
     mistakes=(
         Mistake(
@@ -322,6 +449,42 @@ EPS_WEIGHT = Exercise(
         Mistake(
             lambda i, a: x0_weight(i, a) / a[i],
             "You divided by alpha² and left out sigma²: an error in eps becomes sigma / alpha times as large in x_0.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * (a[i - 1] / a[i] - 1),
+            "That is a ratio of alpha_bars; the SNR is alpha_bar / (1 - alpha_bar).",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * (_snr(a, i - 1).log() - _snr(a, i).log()),
+            "You took the difference of log-SNRs. It is near to the ratio minus 1 only while the step is small.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * ((_snr(a, i - 1) / _snr(a, i)).sqrt() - 1),
+            "You took a root of the ratio; SNRs are ratios of variances, and so is the weight.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * ((_snr(a, i - 1) / _snr(a, i)).square() - 1),
+            "You squared the ratio, which is one of variances already.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * (a[i - 1] - a[i]),
+            "That is the difference of alpha_bars; the SNR is alpha_bar / (1 - alpha_bar).",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * _snr(a, i - 1) / _snr(a, i) - 1,
+            "The ½ is for the difference, not for the ratio alone: a bracket is missing.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * (_snr(a, i) / _snr(a, i - 1) - 1),
+            "The ratio is upside down: SNR(i - 1), the larger one, is divided by SNR(i).",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * (_snr(a, i - 1) / _snr(a, i) + 1),
+            "The 1 is taken away, not added: without a loss of SNR the weight must be 0.",
+        ),
+        Mistake(
+            lambda i, a: 0.5 * (_snr(a, i) / _snr(a, i + 1) - 1),
+            "Off by one: step i leads from i to i - 1, so the weight compares SNR(i - 1) and SNR(i).",
         ),
     ),
     properties=(

@@ -10,7 +10,7 @@ import math
 import torch
 
 from .exercise import Exercise, Mistake, Property
-from .inputs import pictures
+from .inputs import edges, pictures
 
 # ---------------------------------------------------------------- 4.1
 
@@ -19,13 +19,15 @@ def x0_from_eps(x_t, eps, alpha, sigma):
     return (x_t - sigma * eps) / alpha
 
 
-def _eps_inputs(generator):
+def _eps_inputs(generator, batch=3, alpha=None, sigma=None):
     def level(width):
-        return 0.2 + width * torch.rand(3, 1, 1, 1, generator=generator)
+        return 0.2 + width * torch.rand(batch, 1, 1, 1, generator=generator)
 
-    x0 = pictures(generator)
+    x0 = pictures(generator, batch)
     eps = torch.randn(x0.shape, generator=generator)
-    alpha, sigma = level(0.75), level(1.0)  # alpha below 1, so that sqrt(1 - alpha²) is a number and gets its sentence
+    # alpha below 1, so that sqrt(1 - alpha²) is a number and gets its sentence
+    alpha = level(0.75) if alpha is None else torch.full((batch, 1, 1, 1), alpha)
+    sigma = level(1.0) if sigma is None else torch.full((batch, 1, 1, 1), sigma)
     return alpha * x0 + sigma * eps, eps, alpha, sigma
 
 
@@ -34,6 +36,8 @@ FROM_EPS = Exercise(
     title="x_0 from eps",
     reference=x0_from_eps,
     inputs=_eps_inputs,
+    edges=edges(_eps_inputs, {"batch": 1}, {"alpha": 0.03}, {"sigma": 0.005}, {"alpha": 1.0, "sigma": 20.0}),
+    linear=("x_t", "eps"),
     mistakes=(
         Mistake(lambda x, e, a, s: x - s * e, "That is alpha x_0, the picture still shrunk: divide by alpha."),
         Mistake(lambda x, e, a, s: x - e, "You took away noise of full strength; x_t holds sigma eps."),
@@ -72,6 +76,50 @@ FROM_EPS = Exercise(
             lambda x, e, a, s: (x - a * x) / s,
             "That is not solved for x_0: start from x_t = alpha x_0 + sigma eps.",
         ),
+        Mistake(
+            lambda x, e, a, s: x - s * e / a,
+            "Only the noise was divided by alpha: both terms are, so take the noise away first.",
+        ),
+        Mistake(
+            lambda x, e, a, s: (x - s * e) / a.square(),
+            "alpha is a standard deviation already; you squared it.",
+        ),
+        Mistake(
+            lambda x, e, a, s: (x - (1 - a).sqrt() * e) / a.sqrt(),
+            "You took alpha for alpha_bar, its square: no root is left to take, and the noise's factor is sigma.",
+        ),
+        Mistake(
+            lambda x, e, a, s: (x - (1 - a) * e) / a,
+            "The noise is multiplied by sigma; 1 - alpha is something else.",
+        ),
+        Mistake(
+            lambda x, e, a, s: (x - s * e) / s,
+            "alpha is what multiplies the picture: divide by alpha, not by sigma.",
+        ),
+        Mistake(
+            lambda x, e, a, s: (x - s * e).clamp(-1, 1) / a,
+            "You clipped alpha x_0 to [-1, 1]: numbers beyond it are part of the answer.",
+        ),
+        Mistake(
+            lambda x, e, a, s: (x - s[:1] * e) / a[:1],
+            "You used the first picture's alpha and sigma for all; each has its own.",
+        ),
+        Mistake(
+            lambda x, e, a, s: (x - s.mean() * e) / a.mean(),
+            "You used the batch's mean alpha and sigma; each picture has its own.",
+        ),
+        Mistake(
+            lambda x, e, a, s: a * x - s * e,
+            "You multiplied by alpha where one divides: take the noise away, then divide.",
+        ),
+        Mistake(
+            lambda x, e, a, s: a * x + s * e,
+            "This adds noise once more. Solve x_t = alpha x_0 + sigma eps for x_0.",
+        ),
+        Mistake(
+            lambda x, e, a, s: (x - s * e) / a.clamp_min(0.1),
+            "You clipped alpha at 0.1 from below; a smaller alpha is allowed.",
+        ),
     ),
     hints=(
         "Write down x_t = alpha x_0 + sigma eps and solve for x_0.",
@@ -88,10 +136,13 @@ def from_v(x_t, v, alpha, sigma):
     return alpha * x_t - sigma * v, sigma * x_t + alpha * v
 
 
-def _v_inputs(generator):
-    x0 = pictures(generator)
-    angle = 0.1 + 1.3 * torch.rand(3, 1, 1, 1, generator=generator)
-    eps, alpha, sigma = torch.randn(x0.shape, generator=generator), angle.cos(), angle.sin()
+def _v_inputs(generator, batch=3, alpha=None):
+    x0 = pictures(generator, batch)
+    angle = 0.1 + 1.3 * torch.rand(batch, 1, 1, 1, generator=generator)
+    eps, alphas, sigma = torch.randn(x0.shape, generator=generator), angle.cos(), angle.sin()
+    if alpha is not None:
+        alphas, sigma = torch.full_like(angle, alpha), torch.full_like(angle, (1 - alpha**2) ** 0.5)
+    alpha = alphas
     return alpha * x0 + sigma * eps, alpha * eps - sigma * x0, alpha, sigma
 
 
@@ -100,6 +151,8 @@ FROM_V = Exercise(
     title="x_0 and eps from v",
     reference=from_v,
     inputs=_v_inputs,
+    edges=edges(_v_inputs, {"batch": 1}, {"alpha": 0.0}, {"alpha": 1.0}, {"alpha": 0.6}),
+    linear=("x_t", "v"),
     returns=("x0", "eps"),
     mistakes=(
         Mistake(
@@ -132,7 +185,19 @@ FROM_V = Exercise(
         ),
         Mistake(
             lambda x, v, a, s: (a * x - s * v, (x - a * (a * x + s * v)) / s),
-            "eps: it was computed from an x_0 with the wrong sign.",
+            "eps: v has the wrong sign in it.",
+        ),
+        Mistake(
+            lambda x, v, a, s: (a * x - s * v, x - a * (a * x - s * v)),
+            "eps: x_t - alpha x0 is sigma eps; without dividing by sigma, take v as well: it is a mixture of both.",
+        ),
+        Mistake(
+            lambda x, v, a, s: (a.sqrt() * x - s.sqrt() * v, s.sqrt() * x + a.sqrt() * v),
+            "You took square roots; alpha and sigma are standard deviations already.",
+        ),
+        Mistake(
+            lambda x, v, a, s: (x - s * v, x + a * v),
+            "v is multiplied as it should be, x_t is not: alpha and sigma multiply it too.",
         ),
     ),
     properties=(
@@ -173,9 +238,10 @@ def _waves(angles):
     return torch.cat([angles.cos(), angles.sin()], 1)
 
 
-def _embed_inputs(generator):
+def _embed_inputs(generator, times=None, dim=None):
     batch, half = torch.randint(3, 8, (2,), generator=generator).tolist()
-    return torch.rand(batch, generator=generator), 2 * half
+    t = torch.rand(batch, generator=generator) if times is None else torch.tensor(times)
+    return t, 2 * half if dim is None else dim
 
 
 EMBED = Exercise(
@@ -183,6 +249,7 @@ EMBED = Exercise(
     title="The time embedding",
     reference=embed,
     inputs=_embed_inputs,
+    edges=edges(_embed_inputs, {"times": (0.3,)}, {"times": (0.0, 1.0, 0.5)}, {"dim": 4}, {"dim": 64}, {"dim": 2}),
     tolerance=5e-4,  # an angle of up to 1000 in float32 is known to 1000 * 6e-8, a few roundings more for w_k
     mistakes=(
         Mistake(
@@ -233,6 +300,30 @@ EMBED = Exercise(
             _embed_with(lambda a, t, w: torch.cat([a.cos(), a.sin()], 0)),
             "You joined cosines and sines along the batch; join them along dimension 1.",
         ),
+        Mistake(
+            _embed_with(lambda a, t, w: torch.cat([a.cos(), a.cos()], 1)),
+            "The cosines stand twice; the second half is sines.",
+        ),
+        Mistake(
+            _embed_with(lambda a, t, w: _waves(a.deg2rad())),
+            "You took the angles for degrees; the cosine of torch takes them as they are.",
+        ),
+        Mistake(
+            _embed_with(lambda a, t, w: _waves(a.flip(1))),
+            "The frequencies are in reverse order: k = 0, the fastest, comes first.",
+        ),
+        Mistake(
+            _embed_with(lambda a, t, w: _waves(a / 10)),
+            "You multiplied t by 100; the factor is 1000.",
+        ),
+        Mistake(
+            _embed_with(lambda a, t, w: _waves((1000 * t).round()[:, None] * w)),
+            "You rounded 1000 t; t is any number in [0, 1].",
+        ),
+        Mistake(
+            _embed_with(lambda a, t, w: _waves(1000 * t[:, None] * torch.linspace(1, 1e-4, len(w)))),
+            "Your frequencies fall by equal amounts; they should fall by equal factors.",
+        ),
     ),
     properties=(
         Property(
@@ -247,8 +338,8 @@ EMBED = Exercise(
             lambda args, answer: bool(
                 torch.allclose(answer[:, args[1] // 2 - 1], embed(*args)[:, args[1] // 2 - 1], atol=1e-3)
             ),
-            "The first wave is right but the last, k = D - 1, turns at the wrong rate. The frequencies "
-            "fall from 1 to about 1/10000: look at the sign and the denominator of the exponent.",
+            "The first wave is right but the last, k = D - 1, turns at the wrong rate: look at the sign and the "
+            "denominator of the exponent.",
         ),
     ),
     hints=(
@@ -267,9 +358,11 @@ def best_at_one(x_1, data):
     return data.mean(0).expand_as(x_1)
 
 
-def _one_inputs(generator):
-    data = pictures(generator, int(torch.randint(5, 9, (), generator=generator)), (1, 3, 4))
-    return torch.randn(5, 1, 3, 4, generator=generator), data
+def _one_inputs(generator, batch=5, number=None, brighter=0.0, channels=1):
+    if number is None:
+        number = int(torch.randint(6, 9, (), generator=generator))
+    data = pictures(generator, number, (channels, 3, 4)) + brighter
+    return torch.randn(batch, channels, 3, 4, generator=generator), data
 
 
 def _nearest(x, data):
@@ -286,6 +379,7 @@ BEST_AT_ONE = Exercise(
     title="The best answer at t = 1",
     reference=best_at_one,
     inputs=_one_inputs,
+    edges=edges(_one_inputs, {"batch": 1}, {"number": 1}, {"brighter": 1.5}, {"brighter": -1.5}, {"channels": 3}),
     mistakes=(
         Mistake(
             lambda x, data: x,
@@ -336,6 +430,34 @@ BEST_AT_ONE = Exercise(
             lambda x, data: x - x.mean(0) + data.mean(0),
             "You moved the noise to the right mean; at t = 1 the noise says nothing about x_0.",
         ),
+        Mistake(
+            lambda x, data: data.sum(0).expand_as(x),
+            "That is the sum; the mean divides it by how many pictures there are.",
+        ),
+        Mistake(
+            lambda x, data: data.mean((0, 1)).expand_as(x),
+            "You averaged over the channels too: the best answer is a picture, channel by channel.",
+        ),
+        Mistake(
+            lambda x, data: data.mean((0, 2, 3), keepdim=True).expand_as(x),
+            "You averaged over rows and columns too: the best answer is a picture, pixel by pixel.",
+        ),
+        Mistake(
+            lambda x, data: x.mean(0).expand_as(x),
+            "That is the mean of the noise; the data's is asked for.",
+        ),
+        Mistake(
+            lambda x, data: x.mean().expand_as(x),
+            "That is the mean of the noise, one number; the mean of the data is asked for, a picture.",
+        ),
+        Mistake(
+            lambda x, data: data.max(0).values.expand_as(x),
+            "You took the brightest value of each pixel; the squared error wants the mean.",
+        ),
+        Mistake(
+            lambda x, data: ((data.min(0).values + data.max(0).values) / 2).expand_as(x),
+            "That is half-way between the extremes, best for the largest error. The squared error wants the mean.",
+        ),
     ),
     properties=(
         Property(
@@ -368,10 +490,20 @@ def _naive(x, data, a, s):
     return likelihood @ data / likelihood.sum(1, keepdim=True)
 
 
-def _any_inputs(generator):
-    data = 2 * torch.rand(int(torch.randint(5, 9, (), generator=generator)), 4, generator=generator) - 1
-    sigma = (0.01, 0.3, 0.5, 0.7, 0.9)[int(torch.randint(5, (), generator=generator))]
-    return torch.randn(6, 4, generator=generator), data, math.sqrt(1 - sigma**2), sigma
+def _any_inputs(generator, batch=6, number=None, sigma=None, near=True, shift=0.0):
+    """Points about sigma apart, so that several share the weight at every sigma; or, with `near=False`, far apart."""
+    if number is None:
+        number = int(torch.randint(5, 9, (), generator=generator))
+    if sigma is None:
+        sigma = 0.2 + 0.7 * float(torch.rand((), generator=generator))
+    alpha = 0.4 + 0.55 * float(torch.rand((), generator=generator))
+    data = 2 * torch.rand(number, 4, generator=generator) - 1
+    if not near:
+        return torch.randn(batch, 4, generator=generator), data, alpha, sigma
+    centre = min(1.0, 4 * sigma) * data[:1]  # smaller with sigma, so that float32 knows the distances
+    data = centre + sigma * torch.randn(number, 4, generator=generator) + shift
+    x_t = alpha * data[torch.arange(batch) % number] + sigma * torch.randn(batch, 4, generator=generator)
+    return x_t, data, alpha, sigma
 
 
 BEST = Exercise(
@@ -379,6 +511,18 @@ BEST = Exercise(
     title="The best answer at any t",
     reference=best_answer,
     inputs=_any_inputs,
+    edges=edges(
+        _any_inputs,
+        {"near": False},
+        {"near": False, "sigma": 0.01},
+        {"near": False, "sigma": 0.01, "batch": 1},
+        {"sigma": 0.01},
+        {"sigma": 0.05},
+        {"sigma": 0.9},
+        {"batch": 1},
+        {"number": 1},
+        {"shift": 4.0, "sigma": 0.5},
+    ),
     tolerance=5e-5,  # at sigma = 0.01 float32 rounds the exponents by about 1e-3
     mistakes=(
         Mistake(
@@ -427,6 +571,39 @@ BEST = Exercise(
         Mistake(
             _posterior_weights,
             "Those are the weights of the points, one row an input; their average of the data is asked for.",
+        ),
+        Mistake(
+            lambda x, data, a, s: (
+                (w := torch.exp(-torch.cdist(x, a * data).square() / (2 * s**2)) + 1e-8) / w.sum(1, keepdim=True) @ data
+            ),
+            "You added a small number to the weights. Where sigma is small they all round to 0, and what you "
+            "added is all that is left: give the exponents to torch.softmax.",
+        ),
+        Mistake(
+            lambda x, data, a, s: (-torch.cdist(x, a * data).square()).softmax(1) @ data,
+            "2 sigma² is missing under the distance: how far is far depends on sigma.",
+        ),
+        Mistake(
+            lambda x, data, a, s: (-torch.cdist(x, a * data).square() / (4 * s**2)).softmax(1) @ data,
+            "The 2 counts twice: distance² / (2 sigma²).",
+        ),
+        Mistake(
+            lambda x, data, a, s: best_answer(x, data, math.sqrt(1 - s**2), s),
+            "You used sqrt(1 - sigma²) for alpha. Not every schedule keeps the variance at 1: use the alpha "
+            "you are given.",
+        ),
+        Mistake(
+            lambda x, data, a, s: best_answer(x / a, data, 1.0, s),
+            "You compared x_t / alpha with the data: then the noise's spread is sigma / alpha too.",
+        ),
+        Mistake(
+            lambda x, data, a, s: torch.exp(-torch.cdist(x, a * data).square() / (2 * s**2)) @ data,
+            "The weights do not add up to 1: divide them by their sum, or give the exponents to torch.softmax.",
+        ),
+        Mistake(
+            lambda x, data, a, s: best_answer(x, data, a, 2 * s),
+            "Your exponents are a quarter of the right ones: the distance² is the sum of D squares, not their mean, "
+            "and 2 sigma² divides it.",
         ),
     ),
     hints=(

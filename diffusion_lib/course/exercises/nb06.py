@@ -9,8 +9,8 @@ import math
 import torch
 
 from .exercise import Exercise, Mistake, Property
-from .inputs import pictures, random_alpha_bar, some_step
-from .nb02 import jump_to, posterior
+from .inputs import edges, pictures, random_alpha_bar, some_step, steps_and_batches
+from .nb02 import ENDS, jump_to, posterior, two_steps
 
 # ---------------------------------------------------------------- 6.1
 
@@ -31,11 +31,11 @@ def _ancestral_with(mean=None, deviation=None):
     return answer
 
 
-def _ancestral_inputs(generator):
-    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator)
-    i = some_step(generator, alpha_bar)
+def _ancestral_inputs(generator, step=None, batch=3, low=0.02):
+    alpha_bar, x0 = random_alpha_bar(generator, low=low), pictures(generator, batch)
+    i = some_step(generator, alpha_bar, step=step)
     x_i = jump_to(x0, i, torch.randn(x0.shape, generator=generator), alpha_bar).float()
-    guess = (x0 + 0.2 * torch.randn(x0.shape, generator=generator)).clamp(-1, 1)
+    guess = x0 + 0.2 * torch.randn(x0.shape, generator=generator)
     return x_i, guess, i, torch.randn(x0.shape, generator=generator), alpha_bar
 
 
@@ -44,6 +44,8 @@ ANCESTRAL = Exercise(
     title="The ancestral step",
     reference=ancestral_step,
     inputs=_ancestral_inputs,
+    edges=steps_and_batches(_ancestral_inputs),
+    linear=("x_i", "x0", "noise"),
     mistakes=(
         Mistake(
             _ancestral_with(deviation=lambda x, x0, k, b, a: (1 - k) * (1 - b) / (1 - a)),
@@ -99,6 +101,31 @@ ANCESTRAL = Exercise(
             _ancestral_with(mean=lambda x, x0, k, b, a: x0 + 0 * x),
             "The mean is not x0 itself, except at i = 1: only one step has been taken back.",
         ),
+        Mistake(
+            _ancestral_with(
+                lambda x, x0, k, b, a: b.sqrt() * x0 + (1 - b).sqrt() * (x - a.sqrt() * x0) / (1 - a).sqrt(),
+                lambda x, x0, k, b, a: 0,
+            ),
+            "That is the DDIM step: it keeps the noise it finds and draws none. The ancestral step draws from"
+            " the posterior.",
+        ),
+        Mistake(
+            lambda x, x0, i, e, ab: (ab[i] / ab[i - 1]).sqrt() * x + (1 - ab[i] / ab[i - 1]).sqrt() * e,
+            "That is a step forward: it makes x_i noisier. The posterior leads back, and needs x0.",
+        ),
+        Mistake(
+            lambda x, x0, i, e, ab: (x - (1 - ab[i] / ab[i - 1]).sqrt() * e) / (ab[i] / ab[i - 1]).sqrt(),
+            "You undid a step forward with new noise. The noise that came in then is not this one: draw from "
+            "the posterior, which needs x0.",
+        ),
+        Mistake(
+            _ancestral_with(deviation=lambda x, x0, k, b, a: (0.5 * (1 - k) * (1 - b) / (1 - a)).exp()),
+            "You took the variance for a log-variance: its root multiplies the noise, no exponential.",
+        ),
+        Mistake(
+            _ancestral_with(deviation=lambda x, x0, k, b, a: -((1 - k) * (1 - b) / (1 - a)).sqrt()),
+            "The noise is taken away; it is added.",
+        ),
     ),
     properties=(
         Property(
@@ -122,11 +149,14 @@ def ddim_step(x_t, x0, alpha_t, sigma_t, alpha_s, sigma_s):
     return alpha_s * x0 + sigma_s * (x_t - alpha_t * x0) / sigma_t
 
 
-def _ddim_inputs(generator):
+def _ddim_inputs(generator, batch=3, end=False, start=False, near=False):
     low, high = (0.2 + 1.3 * torch.rand(2, generator=generator)).sort().values
-    low = 0 * low if torch.rand((), generator=generator) < 0.25 else low
-    x_t = torch.randn(3, 1, 4, 4, generator=generator)
-    return x_t, pictures(generator, 3, (1, 4, 4)), high.cos(), (high + 0.05).sin(), low.cos(), low.sin()
+    low = 0 * low if end else high - 0.01 if near else low
+    x_t = 1.5 * torch.randn(batch, 1, 4, 4, generator=generator)
+    alpha_t, sigma_t = high.cos(), (high + 0.05).sin()
+    if start:  # pure noise
+        alpha_t, sigma_t = 0 * alpha_t, 0 * sigma_t + 1
+    return x_t, pictures(generator, batch, (1, 4, 4)), alpha_t, sigma_t, low.cos(), (1.03 * low).sin()
 
 
 DDIM = Exercise(
@@ -134,6 +164,16 @@ DDIM = Exercise(
     title="The DDIM step",
     reference=ddim_step,
     inputs=_ddim_inputs,
+    edges=edges(
+        _ddim_inputs,
+        {"batch": 1},
+        {"end": True},
+        {"end": True, "batch": 1},
+        {"start": True},
+        {"start": True, "end": True},
+        {"near": True},
+    ),
+    linear=("x_t", "x0"),
     mistakes=(
         Mistake(
             lambda x, x0, a, s, b, r: b * x0 + r * x,
@@ -184,6 +224,41 @@ DDIM = Exercise(
             lambda x, x0, a, s, b, r: b * x0 + 0 * x,
             "The noise is gone: DDIM keeps the noise that it found and only lowers its level to sigma_s.",
         ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 + r * ((x - a * x0) / s).clamp(-1, 1),
+            "You clipped the noise to [-1, 1]: a third of a Gaussian's numbers lie beyond.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b.sqrt() * x0 + (1 - b).sqrt() * (x - a.sqrt() * x0) / (1 - a).sqrt(),
+            "You took alpha for alpha_bar, its square: no root is left to take, and the noise's factors are "
+            "the sigmas given.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 + (1 - b**2).sqrt() * (x - a * x0) / (1 - a**2).sqrt(),
+            "You used sqrt(1 - alpha²) for both sigmas. Not every schedule keeps the variance at 1: use the "
+            "sigmas given.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 + r * (x - s * x0) / a,
+            "alpha_t and sigma_t have changed places in the noise: eps = (x_t - alpha_t x0) / sigma_t.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 + r * (x + a * x0) / s,
+            "The picture is taken out of x_t, not added to it: eps = (x_t - alpha_t x0) / sigma_t.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b / a * x + r * (x - a * x0) / s if a > 0 else x / a,
+            "You scaled all of x_t by alpha_s / alpha_t, noise and all, and added noise to it: take the "
+            "picture, x0, alone.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 + r * x - a * x0 / s,
+            "Brackets are missing: sigma_s / sigma_t multiplies all of x_t - alpha_t x0.",
+        ),
+        Mistake(
+            lambda x, x0, a, s, b, r: b * x0 + r * (x / s - a * x0),
+            "Only x_t was divided by sigma_t: both terms are, put x_t - alpha_t x0 in brackets.",
+        ),
     ),
     properties=(
         Property(
@@ -232,14 +307,13 @@ def _eta_as_share(x_t, x0, s, t, eta, noise, alpha_bar):
     return alpha_bar[s].sqrt() * x0 + (1 - alpha_bar[s]).sqrt() * ((1 - eta**2) ** 0.5 * eps + eta * noise)
 
 
-def _eta_inputs(generator):
-    alpha_bar, x0 = random_alpha_bar(generator), pictures(generator)
-    last = len(alpha_bar) - 1
-    s = 0 if torch.rand((), generator=generator) < 0.2 else int(torch.randint(0, last, (), generator=generator))
-    t = int(torch.randint(s + 1, last + 1, (), generator=generator))
-    eta = (0.0, 1.0, 0.3, 0.7)[int(torch.randint(4, (), generator=generator))]
+def _eta_inputs(generator, ends=None, eta=None, batch=3, low=0.02):
+    alpha_bar, x0 = random_alpha_bar(generator, low=low), pictures(generator, batch)
+    s, t = two_steps(generator, alpha_bar, ends)
+    if eta is None:
+        eta = 0.2 + 0.6 * float(torch.rand((), generator=generator))
     x_t = jump_to(x0, t, torch.randn(x0.shape, generator=generator), alpha_bar).float()
-    guess = (x0 + 0.2 * torch.randn(x0.shape, generator=generator)).clamp(-1, 1)
+    guess = x0 + 0.2 * torch.randn(x0.shape, generator=generator)
     return x_t, guess, s, t, eta, torch.randn(x0.shape, generator=generator), alpha_bar
 
 
@@ -248,6 +322,17 @@ ETA = Exercise(
     title="DDIM with eta",
     reference=ddim_eta,
     inputs=_eta_inputs,
+    edges=edges(
+        _eta_inputs,
+        *({"ends": ends} for ends in ENDS),
+        *({"eta": eta} for eta in (0.0, 1.0, 0.01, 0.05, 0.99)),
+        {"eta": 1.0, "ends": (-2, -1)},
+        {"eta": 0.0, "ends": (0, 1)},
+        {"eta": 1.0, "ends": (0, 1)},
+        {"ends": (-2, -1), "low": 0.06},
+        {"batch": 1},
+    ),
+    linear=("x_t", "x0", "noise"),
     tolerance=3e-5,
     mistakes=(
         Mistake(
@@ -300,6 +385,33 @@ ETA = Exercise(
             lambda x, x0, s, t, eta, e, ab: ddim_eta(x, x0, t - 1, t, eta, e, ab),
             "You stepped to t - 1; the step goes to s, however far that is.",
         ),
+        Mistake(
+            _eta_with(lambda var, b, a: (var.sqrt(), (1 - b - var).sqrt())),
+            "Old and new noise have changed places: what is left of 1 - alpha_bar[s] goes with the eps you found.",
+        ),
+        Mistake(
+            lambda x, x0, s, t, eta, e, ab: _generalised(x, x0, s, t, e, ab, (eta * _ancestral_var(s, t, ab)).square()),
+            "eta multiplied a variance where a standard deviation belongs: the new noise has eta times the "
+            "*root* of the ancestral variance.",
+        ),
+        Mistake(
+            lambda x, x0, s, t, eta, e, ab: (
+                ddim_eta(x, x0, s, t, 1.0, 0 * e, ab) + eta * _ancestral_var(s, t, ab).sqrt() * e
+            ),
+            "The new noise is right. Make room for just that: the old noise was reduced as for eta = 1.",
+        ),
+        Mistake(
+            _eta_with(lambda var, b, a: ((1 - a - var).sqrt(), var.sqrt())),
+            "The old noise has what is left of 1 - alpha_bar[t]; you are on the way to s, 1 - alpha_bar[s].",
+        ),
+        Mistake(
+            _eta_with(lambda var, b, a: ((1 - b + var).sqrt(), var.sqrt())),
+            "The old noise grew: make room for the new one, subtract its variance.",
+        ),
+        Mistake(
+            lambda x, x0, s, t, eta, e, ab: ddim_eta(x, x0, s, t, eta, e, ab) + (ab[s] - ab[s].sqrt()) * x0,
+            "The noise is right; the picture at s is multiplied by sqrt(alpha_bar[s]), the root is missing.",
+        ),
     ),
     properties=(
         Property(
@@ -325,19 +437,31 @@ def slerp(a, b, w):
     return ((1 - w) * angle).sin() / angle.sin() * a + (w * angle).sin() / angle.sin() * b
 
 
-def _slerp_inputs(generator):
-    shape = (2, 3, 3)
+def _slerp_inputs(generator, w=None, shape=(2, 3, 3), along=0.0):
+    if w is None:
+        w = 0.05 + 0.9 * float(torch.rand((), generator=generator))
     a, b = torch.randn(2, *shape, generator=generator)
-    return (
-        a,
-        b,
-        (0.0, 1.0, 0.5, *torch.rand(5, generator=generator).tolist())[int(torch.randint(8, (), generator=generator))],
-    )
+    return a, 1.3 * (along * a + b), w
 
 
 def _angle_by_rows(a, b, w):
     angle = ((a * b).sum(-1, keepdim=True) / (a.norm(dim=-1, keepdim=True) * b.norm(dim=-1, keepdim=True))).acos()
     return ((1 - w) * angle).sin() / angle.sin() * a + (w * angle).sin() / angle.sin() * b
+
+
+def _cosine(a, b, dims=(0, 1, 2)):
+    product, of_a, of_b = ((x * y).sum(dims, keepdim=True) for x, y in ((a, b), (a, a), (b, b)))
+    return product / (of_a * of_b).sqrt()
+
+
+def _slerp_of(angle_of):
+    """Slerp with another angle."""
+
+    def answer(a, b, w):
+        angle = angle_of(a, b)
+        return ((1 - w) * angle).sin() / angle.sin() * a + (w * angle).sin() / angle.sin() * b
+
+    return answer
 
 
 def _lerp(a, b, w):
@@ -349,6 +473,15 @@ SLERP = Exercise(
     title="Slerp",
     reference=slerp,
     inputs=_slerp_inputs,
+    edges=edges(
+        _slerp_inputs,
+        *({"w": w} for w in (0.0, 1.0, 0.5, 0.01)),
+        {"along": 4.0},
+        {"along": -4.0},
+        {"shape": (1, 3, 3)},
+        {"shape": (1, 1, 2)},
+    ),
+    linear=("a", "b"),
     tolerance=3e-5,
     mistakes=(
         Mistake(
@@ -397,6 +530,30 @@ SLERP = Exercise(
         Mistake(
             lambda a, b, w: (1 - w) ** 0.5 * a + w**0.5 * b,
             "Square roots of 1 - w and w keep the variance, but the angle does not grow evenly with w.",
+        ),
+        Mistake(
+            _slerp_of(lambda a, b: _cosine(a, b, (1, 2)).acos()),
+            "You took an angle for each channel; the noise picture is one long vector with one angle.",
+        ),
+        Mistake(
+            _slerp_of(lambda a, b: _cosine(a, b).acos().rad2deg()),
+            "You turned the angle into degrees; torch.sin takes what torch.acos gives.",
+        ),
+        Mistake(
+            _slerp_of(lambda a, b: (_cosine(a, b) / a.numel()).acos()),
+            "a · b is a sum over all numbers; you took their mean.",
+        ),
+        Mistake(
+            _slerp_of(lambda a, b: _cosine(a, b).asin()),
+            "You took the sine's inverse; a · b / (|a| |b|) is the cosine of the angle: .acos().",
+        ),
+        Mistake(
+            _slerp_of(lambda a, b: _cosine(a, b).abs().acos()),
+            "You dropped the cosine's sign: the angle may be larger than 90 degrees.",
+        ),
+        Mistake(
+            _slerp_of(lambda a, b: _cosine(a, b).clamp(-0.9, 0.9).acos()),
+            "You clipped the cosine to [-0.9, 0.9]; the angle may be smaller or larger than that allows.",
         ),
     ),
     properties=(

@@ -14,6 +14,7 @@ import sysconfig
 import threading
 import time
 import traceback
+import types
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -191,6 +192,16 @@ _NOT_THEIRS = tuple(
         *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
     )
 )
+
+
+def learners_line(frame: types.FrameType | None) -> tuple[int | None, str]:
+    """The innermost line, from this frame outwards, that the learner wrote: its number and its text."""
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not os.path.realpath(name).startswith(_NOT_THEIRS) and not name.startswith("<frozen"):
+            return frame.f_lineno, linecache.getline(name, frame.f_lineno).strip()
+        frame = frame.f_back
+    return None, ""
 
 
 def _describe(error: BaseException) -> Failure:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from .diagnosis import Answer, changed_input, in_words, wrong_numbers
+from .diagnosis import Answer, Attempt, before_it_stopped, changed_input, in_words, wrong_numbers
 from .display import clean
 from .draws import draws, parts_of
 from .exercise import Exercise
@@ -39,7 +39,11 @@ def judge(exercise: Exercise, function: Callable) -> Verdict:
     Whatever the function does, and also when the learner interrupts it, a verdict comes back: nothing is raised.
     """
     try:
-        return _judge(exercise, function)
+        draws(exercise)  # raises where the exercise itself is at fault
+        try:
+            return _judge(exercise, function)
+        except Exception as error:  # what was returned raises when it is looked at
+            return _not_yet(exercise, f"What your function returns cannot be read: {type(error).__name__}.")
     except KeyboardInterrupt:
         return _interrupted(exercise)
 
@@ -62,14 +66,19 @@ def _judge(exercise: Exercise, function: Callable) -> Verdict:
     if any(_has_dots(answer.result) for answer in answers):
         return _not_attempted(exercise)
     sentence = (
-        _stopped(exercise, outcome)
+        _stopped(exercise, function, outcome)
         or _wrong_form(exercise, answers)
-        or wrong_numbers(exercise, answers, outcome.drew_random_numbers)
+        or wrong_numbers(_attempt(exercise, function, answers), answers[-1], outcome.drew_random_numbers)
         or changed_input(answers, "Your numbers are right, but you")
     )
     if sentence:
         return _not_yet(exercise, sentence, outcome.printed)
     return Verdict("right", f"{exercise.id} — right.")
+
+
+def _attempt(exercise: Exercise, function: Callable, answers: list[Answer]) -> Attempt:
+    """The answers to the draws, without the second one to the first."""
+    return Attempt(exercise, function, answers[: len(draws(exercise))], TIME_LIMIT)
 
 
 def _not_attempted(exercise: Exercise) -> Verdict:
@@ -117,7 +126,8 @@ def _run(exercise: Exercise, function: Callable) -> Outcome:
             for name, before, after in zip(exercise.arguments, next(untouched)(), arguments, strict=True)
             if name not in exercise.changes and not _same(before, after)
         )
-        return Answer(parts_of(exercise, arguments, result), changed, result)
+        parts = parts_of(exercise, arguments, result)
+        return Answer(parts, changed, result, exercise.remark(arguments) if exercise.remark else None)
 
     return run_calls(function, inputs, collect, TIME_LIMIT)
 
@@ -133,7 +143,7 @@ def _same(before: Any, after: Any) -> bool:
     return not isinstance(before, numbers.Number) or before == after
 
 
-def _stopped(exercise: Exercise, outcome: Outcome) -> str | None:
+def _stopped(exercise: Exercise, function: Callable, outcome: Outcome) -> str | None:
     """The sentence for a function that raised, did not come back, or returned what cannot be read."""
     if outcome.timed_out:
         busy = f"Your function was still busy after {TIME_LIMIT:g} seconds: look for a loop that never ends."
@@ -141,10 +151,14 @@ def _stopped(exercise: Exercise, outcome: Outcome) -> str | None:
     failure = outcome.failure
     if failure is None:
         return None
-    where = f" in line {failure.line}, `{_short(failure.source, 80)}`" if failure.line else ""
+    where = f" in line {failure.line}, `{_short(failure.source, 80)}`" if failure.line and failure.source else ""
     about = f" ({_short(failure.message, 160)})" if failure.message else ""
     if failure.in_result:
         return f"What your function returns, or leaves in its arguments, cannot be read: {failure.name}{about}{where}."
+    if not _wrong_form(exercise, outcome.results):
+        sentence = before_it_stopped(_attempt(exercise, function, outcome.results))
+        if sentence:
+            return f"{sentence} Your function stopped with {failure.name}{about}{where}."
     inputs = draws(exercise)[len(outcome.results) % len(draws(exercise))].arguments()
     return f"Your function stopped with {failure.name}{about}{where}. It was called with {in_words(exercise, inputs)}."
 
@@ -183,11 +197,33 @@ def _wrong_type(who: str, part: Any) -> str | None:
     if isinstance(part, types.GeneratorType):
         return f"{who} is a generator: use return, not yield."
     if isinstance(part, list | tuple):
-        return f"{who} returns a {type(part).__name__} where one tensor is wanted: torch.stack or torch.cat joins them."
+        return f"{who} returns a {type(part).__name__} where one tensor is wanted: {_joined(part)}."
     if not isinstance(part, Tensor):
         return f"{who} returns a {type(part).__name__} where a tensor is wanted."
     if part.layout is not torch.strided or part.device.type == "meta":
         return f"{who} returns a tensor without ordinary numbers in it ({part.layout}, {part.device})."
     if part.dtype != torch.float64:
-        return f"{who} returns numbers of type {part.dtype} where torch.float32 is wanted: rounding spoils them."
+        return f"{who} returns numbers of type {part.dtype} where torch.float32 is wanted: {_spoilt(part.dtype)}."
     return None
+
+
+def _joined(parts: list | tuple) -> str:
+    """How a list becomes a tensor, from what is in it."""
+    if not parts:
+        return "it is empty"
+    if all(isinstance(part, Tensor) for part in parts):
+        return "torch.stack or torch.cat joins tensors"
+    if all(isinstance(part, numbers.Number) for part in parts):
+        return "torch.tensor(…) makes one of numbers"
+    if all(isinstance(part, list | tuple) for part in parts):
+        return "torch.tensor(…) makes one of lists of numbers, torch.stack of lists of tensors"
+    return "one kind of things must be in it, then torch.tensor(…) or torch.stack(…) makes one"
+
+
+def _spoilt(dtype: torch.dtype) -> str:
+    """What is lost in numbers of this type."""
+    if dtype.is_complex:
+        return "in Python, a negative number ** 0.5 is complex; so look for the root of a negative number"
+    if dtype.is_floating_point:
+        return "rounding spoils them"
+    return "they are whole numbers, without what stands behind the decimal point"

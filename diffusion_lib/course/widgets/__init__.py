@@ -8,6 +8,7 @@
     widgets.Curves(times, {"exact": y, "estimated": (y2, error)}, log_y=True)
     widgets.Points(times, clouds, density=f, field=g, paths=8)          # 2-D; clouds (N, B, 1): histograms
     widgets.Gaussians(times, (mean, var), (mean2, var2))                # two densities and their KL
+    widgets.Drawing()                                                   # draw on a square; noise becomes the drawing
     widgets.explore_schedule(x0, noise)                                 # a workbench: choose a beta table, drag time
     widgets.link(a, b); widgets.row(a, b); widgets.column(a, b)
 

@@ -111,8 +111,11 @@ function button(icon, label) {
 /**
  * The frame round a widget: a stage to draw on, and play, step, slider, speed and loop under it.
  *
- * `prepare(data, stage)` is called with the unpacked arrays, now and after each update from Python; it returns
- * `{draw(k), say(k)}`: draw frame k, and the text of the values at k. Returns the function that takes it all down.
+ * `prepare(data, stage, time)` is called with the unpacked arrays, now and after each update from Python; it returns
+ * `{draw(k), say(k)}`: draw frame k, and the text of the values at k; and `close()`, if it has something to stop. By
+ * `time` it moves the frame: `go(k)`, `play()`, `stop()`, `redraw()` when it has something else to draw at k, and `calm()`,
+ * whether the reader asked for less motion.
+ * Returns the function that takes it all down.
  */
 export function scrubber(model, el, prepare) {
   const on = [];
@@ -240,7 +243,7 @@ export function scrubber(model, el, prepare) {
     if (!root.contains(target) || event.altKey || event.ctrlKey || event.metaKey) return;
     if (event.key === "Escape" || (event.shiftKey && event.key === "Enter")) return;
     event.stopImmediatePropagation();
-    if (target === speed) return;
+    if (target === speed || target.tagName === "INPUT") return;  // what is typed is text
     const big = Math.max(1, Math.round(count() / 10));
     const moves = {
       ArrowRight: () => step(1), ArrowUp: () => step(1), ArrowLeft: () => step(-1), ArrowDown: () => step(-1),
@@ -292,8 +295,9 @@ export function scrubber(model, el, prepare) {
     }
     if (!alive || revision !== model.get("_revision")) return;
     const n = count();
+    if (scene && scene.close) scene.close();
     stage.replaceChildren();
-    scene = prepare(next, stage);
+    scene = prepare(next, stage, time);
     drawn = revision;
     const rates = [1, 2, 5, 10, 20, 30, 60];
     if (!speed.children.length) {
@@ -315,8 +319,10 @@ export function scrubber(model, el, prepare) {
     shown = -1;
     draw();
   };
+  const redraw = () => ((shown = -1), ask());
+  const time = { go, play: begin, stop, redraw, calm: () => still.matches };
   const recolour = () => {  // a canvas has to be told of another theme
-    if (scene && scene.theme) scene.theme(), (shown = -1), ask();
+    if (scene && scene.theme) scene.theme(), redraw();
   };
   const themes = new MutationObserver(recolour);
   themes.observe(document.body, { attributes: true,
@@ -335,6 +341,7 @@ export function scrubber(model, el, prepare) {
       stop();
       if (wanted) cancelAnimationFrame(wanted);
       for (const undo of on) undo();
+      if (scene && scene.close) scene.close();
       scene = null;
       root.remove();
     },
@@ -349,7 +356,7 @@ export function widget(prepare) {
     },
     render({ model, el }) {
       el.classList.add("dl-place");
-      const frame = scrubber(model, el, (data, stage) => prepare(model, data, stage));
+      const frame = scrubber(model, el, (data, stage, time) => prepare(model, data, stage, time));
       return () => frame.close();
     },
   };
