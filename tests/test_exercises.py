@@ -957,6 +957,28 @@ def test_example_of_the_course(capsys):
     assert capsys.readouterr().out == f"○ 2.1 — {NOT_ATTEMPTED}\n"
 
 
+def test_what_follows_uses_the_learners_function_once_it_is_right(capsys, monkeypatch):
+    from diffusion_lib.course import use
+    from diffusion_lib.course.exercises import check, learner
+
+    monkeypatch.setattr(learner, "_right", {})
+
+    def noisy(x0, noise, alpha, sigma):
+        return sigma * noise + alpha * x0
+
+    ours = use("0.2")
+    assert "0.2 — not solved yet: what follows uses the course's function" in capsys.readouterr().out
+    assert torch.equal(ours(torch.ones(1), torch.ones(1), 2.0, 3.0), torch.tensor([5.0]))
+    check("0.2", noisy)
+    capsys.readouterr()
+    assert use("0.2") is noisy
+    assert capsys.readouterr().out == "✓ 0.2 — what follows uses your own function.\n"
+    check("0.2", lambda x0, noise, alpha, sigma: x0)  # changed, and no longer right
+    assert use("0.2") is ours
+    with pytest.raises(ValueError, match=r"9\.9"):
+        use("9.9")
+
+
 def test_hints_come_in_three_tiers(capsys, monkeypatch):
     monkeypatch.setattr(learner, "_hints_given", {})
     for tier in (1, 2, 3, 3):

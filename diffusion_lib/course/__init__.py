@@ -3,7 +3,7 @@ asks you first (`questions`).
 
 It stands on the mathematics, and the mathematics never imports it. Its parts are loaded on first use::
 
-    from diffusion_lib.course import check, figures, hint, predict, predictions, widgets, yours
+    from diffusion_lib.course import check, figures, hint, predict, predictions, use, widgets
 """
 
 from importlib import import_module
@@ -20,13 +20,13 @@ __all__ = [
     "questions",
     "server",
     "tokens",
+    "use",
     "widgets",
-    "yours",
 ]
 
 
 def __getattr__(name: str):
-    if name in ("check", "hint", "yours"):
+    if name in ("check", "hint", "use"):
         return getattr(import_module(f"{__name__}.exercises"), name)
     if name in ("predict", "predictions"):
         return getattr(import_module(f"{__name__}.questions"), name)

@@ -2,11 +2,11 @@
 
 In a notebook::
 
-    from diffusion_lib.course import check, hint, yours
+    from diffusion_lib.course import check, hint, use
 
     check("2.1", jump_to)   # runs jump_to on random inputs against the exact answer, shows one sentence
     hint("2.1")             # a first hint; call it again for the next, three in all
-    yours("2.1")            # jump_to, where it was right, else None: the notebook goes on with it
+    jump = use("2.1")       # yours if it was right, else the course's: what comes next is drawn with it
 
 For teachers: while nbgrader executes a notebook (it sets the environment variable `NBGRADER_EXECUTION`), a check
 that is not right raises `AssertionError` with the same sentence, so the cell fails and its points are lost. Set
@@ -20,6 +20,6 @@ tagged `solution`, is collapsed, and only defines the same function. Both carry 
 The stub's cell also carries what `assignment.graded("2.1")` gives, so that nbgrader's Validate button sees its verdict.
 """
 
-from .learner import check, hint, yours
+from .learner import check, hint, use
 
-__all__ = ["check", "hint", "yours"]
+__all__ = ["check", "hint", "use"]

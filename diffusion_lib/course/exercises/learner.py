@@ -1,4 +1,4 @@
-"""What a learner calls: `check`, `hint`, and `yours`, by which a notebook goes on with what they wrote."""
+"""What a learner calls: `check`, `hint` and `use`."""
 
 import os
 from collections.abc import Callable
@@ -24,13 +24,19 @@ def check(id: str, function: Callable) -> None:
     show(verdict.line, verdict.state)
 
 
-def yours(id: str) -> Callable | None:
-    """The learner's function, where its last check in this kernel said that it is right; None otherwise.
+def use(id: str) -> Callable:
+    """Your function if its last check found it right, else the course's own; one line says which: for what comes next.
 
-    A notebook goes on with it, or with ours: `betas_of = yours("1.4") or ours`. The solution's cell, which defines a
-    function of the same name, does not come between. Raises `ValueError` where there is no such exercise.
+    So a notebook runs from top to bottom before anything is solved, and draws with what you wrote as soon as it is
+    right. The solution's cell, which may define a function of the same name, does not come between. Raises `ValueError`
+    where there is no such exercise. Taught in notebook 00.
     """
-    return _right.get(find(id).id)
+    exercise = find(id)
+    if id in _right:
+        show(f"{id} — what follows uses your own function.", "right")
+        return _right[id]
+    show(f"{id} — not solved yet: what follows uses the course's function, until yours is right.", "hint")
+    return exercise.reference
 
 
 def hint(id: str) -> None:
