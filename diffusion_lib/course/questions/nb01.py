@@ -62,8 +62,8 @@ QUESTIONS = (
     ),
     Question(
         "1.6b",
-        "Handwritten digits, white on black, and the same table with $T = 50$: compared with real digits, those that a "
-        "perfect sampler draws from $N(0, I)$ are …",
+        "Handwritten digits, white on black, and the same table with $T = 50$: compared with real digits, how are "
+        "those that a perfect sampler draws from $N(0, I)$?",
         choices=("thinner", "just as thick", "thicker"),
         answer="thicker",
         because="Real noised pages are still dark on average; a page of mean 0 looks to the denoiser as if there "
