@@ -62,12 +62,13 @@ def kind(exercise: Exercise, line: str) -> str:
         return "catalogued"
     if "of the right formula with" in sentence:
         return "one slip"
-    if "is a sum of" in sentence:
+    if "is a sum of" in sentence and not sentence.endswith("None of them is right."):
         return "a factor"
     if "look at that case" in sentence or "but clipped to" in sentence:
         return "a case"
     if any(sentence == rule.sentence for rule in exercise.properties):
         return "a rule"
-    if "random inputs" in sentence or "right shape, but not" in sentence or "is no sum of" in sentence:
+    vague = ("random inputs", "right shape, but not", "is no sum of", "None of them is right.", "is right up to one")
+    if any(words in sentence for words in vague):
         return "not equal"
     return "form"  # shape, type, NaN, exception, random numbers, inputs changed, the order of calls

@@ -200,7 +200,7 @@ def _nonfinite(attempt: Attempt) -> str | None:
         start = f"There is a NaN or an infinity in your answer{f' for {where}' if where else ''}"
         origin = attempt.origin(attempt.function, place)
         if origin is None:
-            return f"{start}; no operation of torch made it out of finite numbers, so it was put in as such."
+            return f"{start}."
         line = f"in line {origin.line}, `{origin.source[:80]}`, " if origin.line and origin.source else ""
         return f"{start}: {line}{origin.what}."
     return None

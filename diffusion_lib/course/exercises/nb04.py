@@ -594,7 +594,8 @@ BEST = Exercise(
         ),
         Mistake(
             lambda x, data, a, s: best_answer(x / a, data, 1.0, s),
-            "You compared x_t / alpha with the data: then the noise's spread is sigma / alpha too.",
+            "Your exponents are the right ones over alpha². If you compare x_t / alpha with the data, the noise's "
+            "spread is sigma / alpha too.",
         ),
         Mistake(
             lambda x, data, a, s: torch.exp(-torch.cdist(x, a * data).square() / (2 * s**2)) @ data,

@@ -25,14 +25,19 @@ class Origin:
 
 
 def origin_of_nonfinite(function: Callable, arguments: Callable[[], tuple], seconds: float) -> Origin | None:
-    """The first operation of the function that makes a NaN or an infinity of finite numbers; None if none is seen."""
+    """The first operation of the function that makes a NaN or an infinity of finite numbers.
+
+    An origin that says so if no operation does; None if the function did not come to its end.
+    """
     watch = _Watch()
 
     def watched(*values: Any) -> Any:
         with watch:
             return function(*values)
 
-    run_calls(watched, [arguments], lambda arguments, result: None, seconds)
+    outcome = run_calls(watched, [arguments], lambda arguments, result: None, seconds)
+    if watch.origin is None and outcome.results:
+        return Origin("no operation of torch made it out of finite numbers, so it was put in as such")
     return watch.origin
 
 
@@ -115,7 +120,7 @@ def _in_words(name: str, values: list, result: Any) -> str:
 
 def _fit(first: Tensor, second: Tensor) -> bool:
     try:
-        torch.broadcast_shapes(first.shape, second.shape)
+        torch.broadcast_tensors(first, second)  # torch.broadcast_shapes would import sympy
     except RuntimeError:
         return False
     return True
