@@ -183,3 +183,10 @@ def test_variants_are_wrong_or_left_out(id):
     assert says(id, find(id).reference) == "right."
     assert len(variants(find(id))) > 10
     assert not any(isinstance(part, Stopped) for draw in draws(find(id)) for part in draw.answer)
+
+
+def test_what_changes_nothing_is_no_slip():
+    """Data in another order give the same answer: an answer that is a little off must not be said to have that slip."""
+    exercise = find("4.5")
+    sentence = says("4.5", lambda *arguments: exercise.reference(*arguments) * (1 + 2.2 * exercise.tolerance))
+    assert sentence.startswith("not yet. ") and "of the right formula with" not in sentence
