@@ -5,69 +5,16 @@ in place, NaN); then one slip in the right formula (`variants.py`) or a wrong fa
 exercise's own rules; at last what the wrong numbers share.
 """
 
-import numbers
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 from torch import Tensor
 
-from .draws import Stopped, agree, close, draws, in_float64
+from .attempt import TIMES, Answer, Attempt, in_words
+from .draws import Stopped, agree, draws, in_float64
 from .exercise import Exercise
 from .factors import wrong_factors
-from .nonfinite import Origin, origin_of_nonfinite
+from .shared import fine_parts, shared
 from .variants import differs, variant_answer, variants
 
-TIMES = 3.0  # a mistake is recognised within this many tolerances: catalogued ones are 30 apart
 LEAST = 3  # draws that a mistake must explain before the one at which it stops
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the learner's function made of one draw: its parts, which inputs it changed, and the result itself.
-
-    `remark` says what was wrong in how it used its arguments, where the exercise can tell.
-    """
-
-    parts: tuple
-    changed: tuple[str, ...]
-    result: Any
-    remark: str | None = None
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A learner's function and its answers to the first draws, to all of them if it did not stop."""
-
-    exercise: Exercise
-    function: Callable
-    answers: list[Answer]
-    seconds: float
-
-    @property
-    def draws(self) -> tuple:
-        """The draws that were answered."""
-        return draws(self.exercise)[: len(self.answers)]
-
-    def right(self, part: int | None = None) -> list[bool]:
-        """For each draw, whether the answer is right; with `part`, whether that part of it is."""
-        parts = slice(None) if part is None else slice(part, part + 1)
-        return [
-            agree(self.exercise, draw.answer[parts], answer.parts[parts])
-            for draw, answer in zip(self.draws, self.answers, strict=True)
-        ]
-
-    def matches(self, wrong: list[tuple], part: int | None = None) -> bool:
-        """Whether these answers, one for each draw, are the learner's."""
-        parts = slice(None) if part is None else slice(part, part + 1)
-        return all(
-            agree(self.exercise, theirs[parts], answer.parts[parts], TIMES)
-            for theirs, answer in zip(wrong, self.answers, strict=True)
-        )
-
-    def origin(self, function: Callable, draw: int) -> Origin | None:
-        """Where the first NaN or infinity comes from when the function answers a draw."""
-        return origin_of_nonfinite(function, draws(self.exercise)[draw].arguments, self.seconds)
 
 
 def wrong_numbers(attempt: Attempt, again: Answer, drew_random_numbers: bool) -> str | None:
@@ -94,7 +41,12 @@ def wrong_numbers(attempt: Attempt, again: Answer, drew_random_numbers: bool) ->
         return sentence
     if not exercise.exact:
         return _broken_rule(attempt)
-    return _slip(attempt) or _factor(attempt, telling=True) or _broken_rule(attempt) or _shared(attempt)
+    return (
+        _slip(attempt)
+        or _factor(attempt, telling=True)
+        or _broken_rule(attempt)
+        or shared(attempt, _factor(attempt, telling=False))
+    )
 
 
 def _remark(answers: list[Answer]) -> str | None:
@@ -228,14 +180,8 @@ def _slip(attempt: Attempt) -> str | None:
             whose = "numbers are those" if part is None else f"{exercise.returns[part]} is that"
             words = list(dict.fromkeys(words))
             either = f"{words[0]} (or with {words[1]}, which comes to the same)" if len(words) > 1 else words[0]
-            return f"{_fine(attempt, part)}Your {whose} of the right formula with {either}."
+            return f"{fine_parts(attempt, part)}Your {whose} of the right formula with {either}."
     return None
-
-
-def _fine(attempt: Attempt, part: int | None) -> str:
-    names = attempt.exercise.returns
-    fine = [name for place, name in enumerate(names) if place != part and all(attempt.right(place))]
-    return f"The {' and the '.join(fine)} is right. " if part is not None and fine else ""
 
 
 def _factor(attempt: Attempt, telling: bool) -> str | None:
@@ -258,113 +204,3 @@ def _broken_rule(attempt: Attempt) -> str | None:
             if not rule.holds(tuple(in_float64(argument) for argument in draw.arguments()), value):
                 return rule.sentence
     return None
-
-
-# ---------------------------------------------------------------- what wrong numbers share
-
-
-def _shared(attempt: Attempt) -> str:
-    """A sentence for wrong numbers that nothing else explains."""
-    exercise = attempt.exercise
-    part = next(part for part in range(len(exercise.returns)) if not all(attempt.right(part)))
-    start, name = _fine(attempt, part), exercise.returns[part]
-    right, helps = attempt.right(part), f'hint("{exercise.id}") helps.'
-    if sum(right) > len(right) / 2 and (case := _case(attempt, right)):
-        return f"{start}The {name} is right, but not for {case}: look at that case. {helps}"
-    pairs = [  # where it is wrong: at the edges of what is allowed, nearly everything may be right
-        (draw.answer[part], answer.parts[part])
-        for draw, answer, fine in zip(attempt.draws, attempt.answers, right, strict=True)
-        if not fine
-    ]
-    if limits := _clipped(exercise, pairs):
-        return f"{start}The {name} is right, but clipped to {limits}: numbers beyond that are part of the answer."
-    if _one_factor(exercise, pairs):
-        return f"{start}The {name} is right up to one factor that all its numbers share. {helps}"
-    if all(exact.numel() > 2 and close(exercise, exact + (own - exact).mean(), own, TIMES) for exact, own in pairs):
-        return f"{start}The {name} is right up to one number added everywhere. {helps}"
-    for place, rest in (("first", slice(1, None)), ("last", slice(None, -1))):
-        several = [(exact, own) for exact, own in pairs if exact.ndim and len(exact) > 1]
-        if several and all(close(exercise, exact[rest], own[rest], 1.0) for exact, own in several):
-            return f"{start}Of the {name}, only the {place} entry is wrong. {helps}"
-    if sum(right) > len(right) / 2:
-        where = in_words(exercise, attempt.draws[right.index(False)].arguments(), shapes=False)
-        case = f", not for {where}" if where else ""
-        return f"{start}The {name} is right for {sum(right)} of {len(right)} random inputs{case}. {helps}"
-    return f"{start}" + (
-        _factor(attempt, telling=False) or f"The {name} has the right shape, but not the right numbers. {helps}"
-    )
-
-
-def _one_factor(exercise: Exercise, pairs: list[tuple[Tensor, Tensor]]) -> bool:
-    """Whether each answer is the exact one times a number; times the same number, where the answers are numbers."""
-    if all(exact.numel() > 2 for exact, _ in pairs):
-        return all(close(exercise, exact * _ratio(exact, own), own, TIMES) for exact, own in pairs)
-    ratio = _ratio(*pairs[0])
-    return all(close(exercise, exact * ratio, own, TIMES) for exact, own in pairs) and len(pairs) > 2
-
-
-def _ratio(exact: Tensor, learners: Tensor) -> Tensor:
-    return (exact * learners).sum() / exact.square().sum()
-
-
-def _clipped(exercise: Exercise, pairs: list[tuple[Tensor, Tensor]]) -> str | None:
-    """The limits to which right answers were clipped, in words; None if that does not explain the wrong ones."""
-    low = min(float(own.min()) for _, own in pairs)
-    high = max(float(own.max()) for _, own in pairs)
-    if low < high and all(close(exercise, exact.clamp(low, high), own, TIMES) for exact, own in pairs):
-        below = any((exact < low - 1e-9).any() for exact, _ in pairs)
-        above = any((exact > high + 1e-9).any() for exact, _ in pairs)
-        return (
-            f"[{low:.4g}, {high:.4g}]"
-            if below and above
-            else f"{high:.4g} from above"
-            if above
-            else f"{low:.4g} from below"
-        )
-    return None
-
-
-def _case(attempt: Attempt, right: list[bool]) -> str | None:
-    """What the wrong draws have in common and the right ones do not; None if there is no such thing."""
-    features = [_features(attempt.exercise, draw.arguments()) for draw in attempt.draws]
-    wrong = [have for have, fine in zip(features, right, strict=True) if not fine]
-    fine = [have for have, is_right in zip(features, right, strict=True) if is_right]
-    return next((f for f in wrong[0] if all(f in have for have in wrong) and not any(f in have for have in fine)), None)
-
-
-def _features(exercise: Exercise, arguments: tuple) -> list[str]:
-    """What can be said of an input: its numbers, each alone, and whether it is a batch of one."""
-    features = [
-        f"{name} = {float(value):.4g}"
-        for name, value in zip(exercise.arguments, arguments, strict=True)
-        if (isinstance(value, numbers.Number) or (isinstance(value, Tensor) and value.ndim == 0)) and _is_round(value)
-    ]
-    table = next((value for value in arguments if isinstance(value, Tensor) and value.ndim == 1), None)
-    if table is not None:
-        features += [
-            f"{name} at the end of the table"
-            for name, value in zip(exercise.arguments, arguments, strict=True)
-            if isinstance(value, int) and value == len(table) - 1
-        ]
-    first = arguments[0]
-    if isinstance(first, Tensor) and first.ndim and len(first) == 1:
-        features.append("a batch of one" if first.ndim > 1 else "a single entry")
-    return features
-
-
-def _is_round(value: numbers.Number | Tensor) -> bool:
-    """Whether a number is one that somebody chose, such as 3 or 0.05, not one that was drawn."""
-    return abs(float(value) - float(f"{float(value):.2g}")) < 1e-6 or isinstance(value, int)
-
-
-def in_words(exercise: Exercise, arguments: tuple, shapes: bool = True) -> str:
-    """The arguments in words: numbers by value, and with `shapes` also tensors, by their shape."""
-    words = []
-    for name, value in zip(exercise.arguments, arguments, strict=True):
-        if isinstance(value, numbers.Number) or (isinstance(value, Tensor) and value.ndim == 0):
-            words.append(f"{name} = {float(value):.4g}")
-        elif isinstance(value, Tensor) and shapes:
-            words.append(f"{name} of shape {tuple(value.shape)}")
-        elif shapes:
-            words.append(f"{name} a {type(value).__name__}")
-    return ", ".join(words)

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from .diagnosis import Answer, Attempt, before_it_stopped, changed_input, in_words, wrong_numbers
+from .attempt import Answer, Attempt, in_words
+from .diagnosis import before_it_stopped, changed_input, wrong_numbers
 from .display import clean
 from .draws import draws, parts_of
 from .exercise import Exercise
