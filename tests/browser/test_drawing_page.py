@@ -58,7 +58,18 @@ def press(page, *keys):
     page.locator(".dl-slider").focus()
     for key in keys:
         page.keyboard.press(key)
+    painted(page)
+
+
+def painted(page):
+    """Wait until what was changed so far stands on the screen: two of its frames."""
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def legend(page):
+    """How large the page says that the drawing is, once that is written."""
+    painted(page)
+    return page.locator(".dl-legend b").nth(1).inner_text()
 
 
 def now(page):
@@ -155,29 +166,27 @@ def test_it_plays_when_the_pen_is_lifted_and_not_before(square):
 
 
 def test_strokes_join_and_can_be_taken_back(square):
-    count = square.locator(".dl-legend b").nth(1)
     undo, clear = (square.get_by_role("button", name=name) for name in ("Undo", "Clear"))
-    assert count.inner_text() == "100 points"
+    assert legend(square) == "100 points"
     stroke(square, [(-2, 0), (-1, 0)])  # takes the preset's place
-    assert count.inner_text() == "12 points"
+    assert legend(square) == "12 points"
     stroke(square, [(1, 0), (1, 1)])
-    assert count.inner_text() == "24 points"
+    assert legend(square) == "24 points"
     undo.click()
     stroke(square, [(1, 1), (2, 1)])  # joins the first again
-    assert count.inner_text() == "24 points"
+    assert legend(square) == "24 points"
     square.mouse.click(*on_screen(square, [(0, 2)])[0])
-    assert count.inner_text() == "25 points"
+    assert legend(square) == "25 points"
     clear.click()
-    assert count.inner_text() == "nothing yet" and square.get_by_text("Draw here").is_visible() and clear.is_disabled()
+    assert legend(square) == "nothing yet" and square.get_by_text("Draw here").is_visible() and clear.is_disabled()
     for expected in ("25 points", "24 points", "12 points", "100 points"):
         undo.click()
-        square.wait_for_timeout(100)
-        assert count.inner_text() == expected
+        assert legend(square) == expected
     assert not square.get_by_text("Draw here").is_visible()
 
 
 def test_presets_and_letters_by_keyboard(square):
-    count, paper = square.locator(".dl-legend b").nth(1), square.locator("canvas.dl-paper")
+    paper = square.locator("canvas.dl-paper")
     assert "choose a drawing or type letters" in paper.get_attribute("aria-label")
     counts = []
     for name in ("ring", "heart", "letter A", "two moons"):
@@ -186,7 +195,7 @@ def test_presets_and_letters_by_keyboard(square):
         square.keyboard.press("Enter")
         ready(square)
         press(square, "End")
-        counts.append(count.inner_text())
+        counts.append(legend(square))
         assert said_distance(square) < BOUND
     assert len(set(counts)) == 4
     letters = square.get_by_label("Letters to draw")
@@ -200,9 +209,10 @@ def test_presets_and_letters_by_keyboard(square):
     assert letters.input_value() == "bO l"  # keys there are text, and move no time
     ready(square)
     press(square, "End")
-    assert 100 <= int(count.inner_text().split()[0]) <= 300
+    assert 100 <= int(legend(square).split()[0]) <= 300
     square.get_by_role("button", name="ring").click()
-    assert letters.input_value() == "" and count.inner_text() == counts[0]
+    ready(square)
+    assert letters.input_value() == "" and legend(square) == counts[0]
 
 
 def test_field_and_paths_are_shown_on_demand(square):
@@ -211,12 +221,12 @@ def test_field_and_paths_are_shown_on_demand(square):
     for name in ("field", "paths"):
         button = square.get_by_role("button", name=name)
         button.click()
-        square.wait_for_timeout(150)
+        painted(square)
         assert button.get_attribute("aria-pressed") == "true"
         shown = canvas(square)
         assert (shown != plain).any(-1).mean() > 0.02
         button.click()
-        square.wait_for_timeout(150)
+        painted(square)
         assert np.array_equal(canvas(square), plain)
 
 
@@ -225,7 +235,7 @@ def test_less_motion_shows_the_end_at_once(browser, path):
     assert now(page) == 0
     page.get_by_role("button", name="ring").click()
     ready(page)
-    page.wait_for_timeout(300)
+    painted(page)
     assert now(page) == 100 and page.get_by_label("Play").count() == 1
     assert page.errors == []
     page.context.close()
@@ -252,7 +262,7 @@ def test_fingers_draw_on_a_phone(browser, path, scheme):
     ready(page)
     press(page, "End")
     assert said_distance(page) < BOUND
-    assert page.locator(".dl-legend b").nth(1).inner_text() != "100 points"
+    assert legend(page) != "100 points"
     assert page.errors == []
     page.context.close()
 
