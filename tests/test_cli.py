@@ -371,7 +371,7 @@ def test_every_option_of_a_training_is_on_the_command_line_with_its_help_and_def
     parsed = parser("train").parse_args(["train", "--data", "moons", "--out", "x"])
     assert TrainingConfig(**{name: getattr(parsed, name) for name in options}) == TrainingConfig()
     values = {"steps": 7, "batch": 3, "optimizer": "muon", "lr": 0.5, "warmup": 1, "decay": "none", "ema": 0.5, "clip": 2.0, "label_dropout": 0.5,
-              "times": "logit_normal", "times_mean": 1.0, "times_deviation": 2.0, "stratified": False, "weight": "snr+1",
+              "times": "logit_normal", "times_mean": 1.0, "times_deviation": 2.0, "times_uniform": 0.5, "stratified": False, "weight": "snr+1",
               "seed": 5, "precision": "float32"}  # fmt: skip
     assert all(value != getattr(TrainingConfig(), name) for name, value in values.items()) and list(values) == list(
         options

@@ -151,6 +151,19 @@ def test_logit_normal_times_have_their_mean_and_deviation_and_stay_stratified():
     assert TIMES["logit_normal"](torch.zeros(1, dtype=torch.float64), options) == 0.0
 
 
+def test_a_share_of_logit_normal_times_may_be_uniform():
+    options = config(times="logit_normal", times_mean=0.5, times_deviation=2.0, times_uniform=0.25)
+    u = (torch.arange(4000, dtype=torch.float64) + 0.5) / 4000
+    t = TIMES["logit_normal"](u, options)
+    assert torch.allclose(t[:1000], u[:1000] * 4, rtol=1e-12)
+    rest = config(times="logit_normal", times_mean=0.5, times_deviation=2.0)
+    assert torch.allclose(t[1000:], TIMES["logit_normal"]((u[1000:] - 0.25) / 0.75, rest), rtol=1e-12)
+    # so the distribution is the mixture of both: 0.25 t + 0.75 F(t), to one of the 4000 slices and its rounding
+    for time in (0.1, 0.5, 0.9, 0.99):
+        share = 0.25 * time + 0.75 * torch.special.ndtr((torch.logit(torch.tensor(time)) - 0.5) / 2).item()
+        assert (t <= time).double().mean().item() == pytest.approx(share, abs=2 / 4000)
+
+
 def test_a_condition_is_opaque_where_it_is_drawn_and_dropped():
     """Tokens and a tuple go together with their rows, and all parts of a sample are dropped together."""
     rows = torch.arange(50)
@@ -588,7 +601,7 @@ def test_an_infinite_gradient_stops_too():
     ({"ema": 1.0}, r"ema=1.0 is outside \[0, 1\)"), ({"label_dropout": 1.1}, r"label_dropout=1.1 is outside"),
     ({"decay": "linear"}, "decay='linear' is none of 'cosine', 'none'"), ({"every": 0}, "every=0 must be at least 1"),
     ({"times": "late"}, "times='late' is none of 'uniform', 'logit_normal'"), ({"times_deviation": 0.0}, "times_deviation=0.0 must be above 0"),
-    ({"times_mean": math.nan}, "times_mean=nan must be finite"), ({"batch": True}, "batch=True must be a whole number"),
+    ({"times_uniform": 1.0}, r"times_uniform=1.0 is outside \[0, 1\)"), ({"times_mean": math.nan}, "times_mean=nan must be finite"), ({"batch": True}, "batch=True must be a whole number"),
     ({"precision": "half"}, "precision='half' is none of 'auto', 'float32', 'bfloat16'"),
 ])  # fmt: skip
 def test_bad_options_are_refused_before_the_loop_starts(options, message):

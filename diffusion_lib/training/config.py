@@ -6,7 +6,8 @@ noise levels are trained how often, as the quantile function of their distributi
 
     uniform         t = u
     logit_normal    t = 1 / (1 + exp(-m - s z)) for a standard Gaussian z, so logit(t) ~ N(m, s²)
-                    (Esser et al. 2024, section 3.1); m = times_mean, s = times_deviation
+                    (Esser et al. 2024, section 3.1); m = times_mean, s = times_deviation. Its tails are thin
+                    (at m = 0, s = 1 one of 20 000 lies above 0.98), so a share of times_uniform may be uniform
 
 A stratified u stays stratified under F^{-1}. More training at some times weighs the loss there more, too: the expected
 loss under another distribution of times is another loss.
@@ -53,8 +54,11 @@ def uniform(u: Tensor, config: TrainingConfig) -> Tensor:
 
 @TIMES.register
 def logit_normal(u: Tensor, config: TrainingConfig) -> Tensor:
-    """Times in the middle more often: the logit of t is Gaussian."""
-    return torch.sigmoid(config.times_mean + config.times_deviation * torch.special.ndtri(u))
+    """Times in the middle more often: the logit of t is Gaussian, but for a share that is uniform."""
+    share = config.times_uniform
+    inner = ((u - share) / (1 - share)).clamp(min=0)  # of the times that are not uniform, how far along
+    gaussian = torch.sigmoid(config.times_mean + config.times_deviation * torch.special.ndtri(inner))
+    return torch.where(u < share, u / share, gaussian) if share else gaussian
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class TrainingConfig:
     times: Annotated[str, TIMES] = "uniform"  # distribution of the times that are trained
     times_mean: float = 0.0  # mean of logit(t), for logit_normal times
     times_deviation: float = 1.0  # standard deviation of logit(t), for logit_normal times
+    times_uniform: float = 0.0  # share of the times that are drawn uniformly, for logit_normal times
     stratified: bool = True  # one time in each of as many equally likely slices as the batch has examples
     weight: Annotated[str, WEIGHTS] = "simple"  # weight of the loss over the noise levels
     seed: int = 0  # of everything that is drawn
@@ -96,6 +101,8 @@ class TrainingConfig:
             raise ValueError(f"times_mean={self.times_mean!r} must be finite: 0 is the middle")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema={self.ema!r} is outside [0, 1): 0 keeps no average, 0.999 is usual")
+        if not 0 <= self.times_uniform < 1:
+            raise ValueError(f"times_uniform={self.times_uniform!r} is outside [0, 1): 0.05 shows the ends")
         if not 0 <= self.label_dropout <= 1:
             raise ValueError(f"label_dropout={self.label_dropout!r} is outside [0, 1]: 0.1 is usual")
         for name, hint in get_type_hints(type(self), include_extras=True).items():
