@@ -19,6 +19,7 @@ from diffusion_lib.networks import (
     parameter_count,
     time_embedding,
 )
+from diffusion_lib.networks.unet import attend
 
 UNETS = [
     dict(channels=1, size=8),
@@ -228,7 +229,7 @@ def shaken(module):
 
 
 def test_a_residual_block_is_its_formula():
-    block = shaken(ResBlock(8, 16, 5))
+    block = shaken(ResBlock(8, 16, 5, groups=8))
     x, c = torch.randn(2, 8, 4, 4, dtype=torch.float64), torch.randn(2, 5, dtype=torch.float64)
     group_norm = lambda x, norm: F.group_norm(x, 8, norm.weight, norm.bias)  # noqa: E731
     scale, shift = block.film(F.silu(c)).reshape(2, 2, 16, 1, 1).unbind(1)
@@ -236,13 +237,13 @@ def test_a_residual_block_is_its_formula():
     h = F.silu(group_norm(h, block.norm2) * (1 + scale) + shift)
     h = F.conv2d(h, block.conv2.weight, block.conv2.bias, padding=1)
     torch.testing.assert_close(block(x, c), F.conv2d(x, block.skip.weight, block.skip.bias) + h)
-    same = ResBlock(8, 8, 5).double()
+    same = ResBlock(8, 8, 5, groups=8).double()
     assert torch.equal(same(x, c), x), "a new block without a change of channels is the identity"
 
 
 def test_attention_is_its_formula_added_to_its_input():
     """softmax(q k / sqrt(d)) v, a head at a time, with explicit loops over heads."""
-    attention, x = shaken(Attention(16, 2)), torch.randn(3, 16, 2, 4, dtype=torch.float64)
+    attention, x = shaken(Attention(16, 2, groups=8)), torch.randn(3, 16, 2, 4, dtype=torch.float64)
     pixels = F.group_norm(x, 8, attention.norm.weight, attention.norm.bias).reshape(3, 16, 8).transpose(1, 2)
     q, k, v = attention.qkv(pixels).chunk(3, dim=2)
     heads = []
@@ -251,6 +252,18 @@ def test_attention_is_its_formula_added_to_its_input():
         heads.append(weights @ v[..., part])
     seen = attention.out(torch.cat(heads, 2)).transpose(1, 2).reshape(x.shape)
     torch.testing.assert_close(attention(x), x + seen)
+
+
+def test_attention_in_bfloat16_is_the_fused_kernel_s_up_to_rounding():
+    q, k, v = (torch.randn(2, 3, 16, 8, generator=seeded(i), dtype=torch.bfloat16) for i in range(3))
+    fused, exact = (
+        F.scaled_dot_product_attention(*(x.to(kind) for x in (q, k, v))) for kind in (q.dtype, torch.float64)
+    )
+    ours = attend(q, k, v)
+    assert ours.dtype == torch.bfloat16
+    # 8 bits: a rounding is 2^-9 of what is rounded. Written out, scores, weights and their sum are rounded in turn: scores
+    # of up to 4 by 0.008, so weights by 1 %; what is averaged is of size 3 at most
+    assert (ours - exact).abs().max() < 0.03 * v.abs().max() and (ours - fused).abs().max() < 0.03 * v.abs().max()
 
 
 def test_the_way_up_meets_what_was_seen_on_the_way_down():

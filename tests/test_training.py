@@ -650,6 +650,15 @@ def test_a_checkpoint_of_weights_alone_is_no_place_to_resume(tmp_path):
         run(folder=tmp_path)
 
 
+def test_a_checkpoint_that_lacks_a_moment_of_one_weight_is_refused(tmp_path):
+    run(folder=tmp_path)
+    tensors, text = read(tmp_path / CHECKPOINT)
+    moments = [name for name in tensors if name.startswith("training.optimizer.exp_avg_sq")]
+    write(tmp_path / CHECKPOINT, {name: value for name, value in tensors.items() if name != moments[1]}, text)
+    with pytest.raises(ValueError, match="damaged .*exp_avg_sq"):
+        run(folder=tmp_path)
+
+
 def test_precision_auto_is_bfloat16_only_for_pictures_and_only_where_the_hardware_has_it(monkeypatch):
     cpu = torch.device("cpu")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)

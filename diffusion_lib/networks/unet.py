@@ -28,7 +28,7 @@ CHANNELS_A_GROUP = 16
 class ResBlock(nn.Module):
     """x (B, inputs, H, W), c (B, condition) -> (B, outputs, H, W): two convolutions around a scale and shift."""
 
-    def __init__(self, inputs: int, outputs: int, condition: int, groups: int = 8):
+    def __init__(self, inputs: int, outputs: int, condition: int, *, groups: int):
         super().__init__()
         self.norm1 = nn.GroupNorm(groups, inputs)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
@@ -47,7 +47,7 @@ class ResBlock(nn.Module):
 class Attention(nn.Module):
     """x (B, C, H, W) -> same shape: every pixel looks at every other (Vaswani et al. 2017, eq. 1), added to x."""
 
-    def __init__(self, channels: int, heads: int, groups: int = 8):
+    def __init__(self, channels: int, heads: int, *, groups: int):
         super().__init__()
         self.heads = heads
         self.norm = nn.GroupNorm(groups, channels)
@@ -63,9 +63,7 @@ class Attention(nn.Module):
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q kᵀ / √d) v over the last two dimensions (…, N, d), as a fused kernel where that is faster."""
-    if (
-        q.device.type == "cpu" and q.dtype == torch.bfloat16
-    ):  # there the fused kernel's backward is 5 to 10 times slower
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16:  # the fused kernel's backward is 5 to 10 times slower
         return torch.softmax(q @ k.mT * q.shape[-1] ** -0.5, dim=-1) @ v
     return F.scaled_dot_product_attention(q, k, v)
 
@@ -73,10 +71,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 class Block(nn.Module):
     """A ResBlock, and self-attention after it where the level asks for it."""
 
-    def __init__(self, inputs: int, outputs: int, condition: int, heads: int | None, groups: int = 8):
+    def __init__(self, inputs: int, outputs: int, condition: int, heads: int | None, *, groups: int):
         super().__init__()
-        self.res = ResBlock(inputs, outputs, condition, groups)
-        self.attention = Attention(outputs, heads, groups) if heads else nn.Identity()
+        self.res = ResBlock(inputs, outputs, condition, groups=groups)
+        self.attention = Attention(outputs, heads, groups=groups) if heads else nn.Identity()
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         return self.attention(self.res(x, c))
@@ -139,16 +137,18 @@ class UNet(LabelNetwork):
         for level in range(self.levels):
             self.down.append(nn.ModuleList())
             for _ in range(blocks):
-                self.down[level].append(Block(here, widths[level], condition, heads_at[level], groups))
+                self.down[level].append(Block(here, widths[level], condition, heads_at[level], groups=groups))
                 here = widths[level]
                 skips.append(here)
 
-        self.middle = Block(here, here, condition, heads_at[-1], groups)
+        self.middle = Block(here, here, condition, heads_at[-1], groups=groups)
 
         self.up = nn.ModuleList(nn.ModuleList() for _ in range(self.levels))
         for level in reversed(range(self.levels)):
             for _ in range(blocks):
-                self.up[level].append(Block(here + skips.pop(), widths[level], condition, heads_at[level], groups))
+                self.up[level].append(
+                    Block(here + skips.pop(), widths[level], condition, heads_at[level], groups=groups)
+                )
                 here = widths[level]
 
         self.norm = nn.GroupNorm(groups, here)

@@ -75,18 +75,22 @@ def load_checkpoint(
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, net: nn.Module, values: dict[str, torch.Tensor]) -> None:
-    """Give the optimizer back what it remembers: ``values`` are named "{key}.{weight's name}". Raises KeyError."""
+    """Give the optimizer back what it remembers: ``values`` are named "{key}.{weight's name}".
+
+    Raises:
+        KeyError: something is remembered of one weight and not of another that is trained in the same way.
+    """
     memory: dict[str, dict[str, torch.Tensor]] = {}
     for name, value in values.items():
         key, _, weight = name.partition(".")
         memory.setdefault(weight, {})[key] = value
     names = {weight: name for name, weight in net.named_parameters()}
     groups = optimizer.state_dict()["param_groups"]
-    state = {
-        i: {key: laid_out_as(weight, value) for key, value in memory[names[weight]].items()}
-        for group, described in zip(optimizer.param_groups, groups, strict=True)
-        for weight, i in zip(group["params"], described["params"], strict=True)
-    }
+    state = {}
+    for group, described in zip(optimizer.param_groups, groups, strict=True):
+        keys = sorted({key for weight in group["params"] for key in memory.get(names[weight], {})})
+        for weight, i in zip(group["params"], described["params"], strict=True):
+            state[i] = {key: laid_out_as(weight, memory[names[weight]][key]) for key in keys}
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 

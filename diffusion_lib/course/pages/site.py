@@ -1,5 +1,6 @@
 """The course as a site: each notebook is run and becomes a page, and an index leads to them."""
 
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,24 +73,38 @@ def course() -> list[Path]:
 def _execute(notebook: dict, path: Path, timeout: float, progress: bool) -> None:
     """Run a notebook in place, in its folder; a bar counts its cells where standard error is a terminal."""
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     from tqdm import tqdm
 
+    begun: list[int] = []
     cells = sum(cell["cell_type"] == "code" and bool(cell["source"].strip()) for cell in notebook["cells"])
-    with tqdm(total=cells, desc=path.stem, unit=" cells", leave=False, disable=None if progress else True) as bar:
+    # What the kernel itself writes on standard error, past the cells, matters if it dies; else it is noise, such as a
+    # complaint of its closing sockets.
+    with (
+        tqdm(total=cells, desc=path.stem, unit=" cells", leave=False, disable=None if progress else True) as bar,
+        tempfile.TemporaryFile() as complaints,
+    ):
         client = NotebookClient(
             notebook,
             timeout=timeout,
             resources={"metadata": {"path": str(path.parent.resolve())}},
             extra_arguments=["--log-level=ERROR"],  # else it warns of its own connection
+            on_cell_start=lambda *, cell_index, **_: begun.append(cell_index),
             on_cell_executed=lambda **_: bar.update(),
         )
         try:
-            client.execute()
+            client.execute(stderr=complaints)
         except CellExecutionError as error:
             raise RuntimeError(f"{path}, cell {_failed(notebook)}: {error.ename}: {error.evalue}") from None
         except CellTimeoutError:
             raise RuntimeError(f"{path}: a cell ran for more than timeout={timeout:g} s: allow more") from None
+        except DeadKernelError:
+            complaints.seek(0)
+            last_words = complaints.read().decode(errors="replace").strip()[-1000:]
+            place = f"in cell {begun[-1] + 1}" if begun else "at once"
+            raise RuntimeError(
+                f"{path}: its kernel died {place} (memory?). It said: {last_words or 'nothing'}"
+            ) from None
 
 
 def _failed(notebook: dict) -> int:
