@@ -1,120 +1,17 @@
-"""Exercises of notebook 00: 0.1 pixels to the model's range, 0.2 a noisy picture, 0.3 the picture back."""
+"""Exercises of notebook 00: 0.1 a noisy picture, 0.2 the noise in it, 0.3 the walk from noise to a picture.
+
+0.3 is DDIM (Song, Meng and Ermon 2021, equation 12) on the straight schedule, alpha = 1 - t and sigma = t.
+"""
+
+from itertools import pairwise
 
 import torch
+from torch import Tensor
 
-from .exercise import Exercise, Mistake, Property
+from .exercise import Exercise, Mistake
 from .inputs import edges, pictures
 
-
-def to_model_range(pixels):
-    return pixels / 127.5 - 1
-
-
-def _pixels(generator, batch=3, channels=1, level=None, fractions=False):
-    pixels = torch.randint(0, 256, (batch, channels, 4, 4), generator=generator).float()
-    if fractions:
-        pixels = 255 * torch.rand(pixels.shape, generator=generator)
-    return (pixels if level is None else torch.full_like(pixels, level),)
-
-
-RANGE = Exercise(
-    id="0.1",
-    title="Pixels to the model's range",
-    reference=to_model_range,
-    inputs=_pixels,
-    edges=edges(
-        _pixels, {"batch": 1}, {"channels": 3}, {"fractions": True}, *({"level": grey} for grey in (0.0, 255.0, 100.0))
-    ),
-    mistakes=(
-        Mistake(
-            lambda p: p / 255,
-            "That is the range [0, 1]. Noise has mean 0, so pictures should too: the models here want [-1, 1].",
-        ),
-        Mistake(
-            lambda p: p / 127.5,
-            "That is the range [0, 2]: the width is right, now move it so that grey is 0.",
-        ),
-        Mistake(
-            lambda p: p / 255 - 1,
-            "That is the range [-1, 0]: shifted, but only half as wide as it should be.",
-        ),
-        Mistake(
-            lambda p: p / 255 - 0.5,
-            "That is the range [-0.5, 0.5]: centred, but only half as wide as it should be.",
-        ),
-        Mistake(lambda p: p - 127.5, "Centred, but still 255 wide: scale it to [-1, 1]."),
-        Mistake(
-            lambda p: p / 128 - 1,
-            "Nearly: pixels end at 255, so 128 leaves white at 0.992. The middle is 127.5.",
-        ),
-        Mistake(
-            lambda p: (p - p.mean()) / p.std(),
-            "You standardised: that depends on the pictures of the batch. The range [-1, 1] is the same for all.",
-        ),
-        Mistake(
-            lambda p: 2 * (p - p.min()) / (p.max() - p.min()) - 1,
-            "You stretched this batch to its own darkest and brightest pixel; 0 and 255 are the ends, always.",
-        ),
-        Mistake(lambda p: 1 - p / 127.5, "Black and white have changed places: 0 becomes -1."),
-        Mistake(
-            lambda p: p / 127 - 1,
-            "Nearly: pixels end at 255, so 127 puts white above 1. The middle is 127.5.",
-        ),
-        Mistake(
-            lambda p: (p - 127) / 128,
-            "Nearly: the middle of 0 and 255 is 127.5, and it is 127.5 wide to either side.",
-        ),
-        Mistake(
-            lambda p: 2 * p - 1,
-            "Doubling and shifting by 1 is for pictures in [0, 1]. These end at 255: divide by 255 first.",
-        ),
-        Mistake(
-            lambda p: p * 127.5 - 1,
-            "You multiplied by 127.5: that makes 0 to 255 wider still. Divide.",
-        ),
-        Mistake(
-            lambda p: (p + 1) * 127.5,
-            "That is the way back, from [-1, 1] to pixels.",
-        ),
-        Mistake(
-            lambda p: (p / 127.5 - 1).round(),
-            "You rounded: only -1, 0 and 1 are left of 256 levels.",
-        ),
-        Mistake(
-            lambda p: p // 127.5 - 1,
-            "`//` divides and rounds down: only -1, 0 and 1 are left of 256 levels. Divide with `/`.",
-        ),
-        Mistake(
-            lambda p: p.floor() / 127.5 - 1,
-            "You cut pixels to whole numbers first. They are floats: what stands behind the decimal point counts.",
-        ),
-        Mistake(
-            lambda p: p.clamp(-1, 1),
-            "You clipped the pixels to [-1, 1]: nearly all of them become 1. Scale them instead.",
-        ),
-        Mistake(
-            lambda p: (p / 127.5 - 1).tanh(),
-            "tanh bends the range, so that black and white are no longer -1 and 1: a straight line is wanted.",
-        ),
-        Mistake(
-            lambda p: 2 * (p - p.amin((1, 2, 3), True)) / (p.amax((1, 2, 3), True) - p.amin((1, 2, 3), True)) - 1,
-            "You stretched each picture to its own darkest and brightest pixel; 0 and 255 are the ends, always.",
-        ),
-    ),
-    properties=(
-        Property(
-            lambda args, answer: bool((answer.abs() <= 1 + 1e-5).all()),
-            "Some of your values lie outside [-1, 1].",
-        ),
-    ),
-    hints=(
-        "0 must become -1, and 255 must become 1. What becomes of the middle?",
-        "Divide first, so that the width is 2; then shift.",
-        "255 / 2 = 127.5.",
-    ),
-)
-
-# ---------------------------------------------------------------- 0.2
+# ---------------------------------------------------------------- 0.1
 
 
 def noisy(x0, noise, alpha, sigma):
@@ -132,7 +29,7 @@ _EDGES = edges(_noisy_inputs, {"batch": 1}, {"channels": 3}, {"pair": (1.0, 0.0)
 
 
 NOISY = Exercise(
-    id="0.2",
+    id="0.1",
     title="A noisy picture",
     reference=noisy,
     inputs=_noisy_inputs,
@@ -159,11 +56,11 @@ NOISY = Exercise(
         ),
         Mistake(
             lambda x, e, a, s: a * x + (1 - a) * e,
-            "The two factors do not add up to 1, their squares do. The noise has its own factor, sigma.",
+            "That holds where alpha + sigma = 1, and here any pair may come: the noise has its own factor, sigma.",
         ),
         Mistake(
             lambda x, e, a, s: (1 - s) * x + s * e,
-            "The two factors do not add up to 1, their squares do. The picture has its own factor, alpha.",
+            "That holds where alpha + sigma = 1, and here any pair may come: the picture has its own factor, alpha.",
         ),
         Mistake(
             lambda x, e, a, s: a.sqrt() * x + (1 - a).sqrt() * e,
@@ -179,7 +76,7 @@ NOISY = Exercise(
         ),
         Mistake(
             lambda x, e, a, s: (a * x + s * e) / (a + s),
-            "You divided by alpha + sigma, as for a mean. Their squares add up to 1: nothing to divide.",
+            "You divided by alpha + sigma, as for a mean. The sentence divides by nothing.",
         ),
     ),
     hints=(
@@ -189,64 +86,205 @@ NOISY = Exercise(
     ),
 )
 
-# ---------------------------------------------------------------- 0.3
+# ---------------------------------------------------------------- 0.2
 
 
-def picture_back(x_t, noise, alpha, sigma):
-    return (x_t - sigma * noise) / alpha
+def noise_in(x_t, x0, t):
+    return (x_t - (1 - t) * x0) / t
 
 
-BACK = Exercise(
-    id="0.3",
-    title="The picture back",
-    reference=picture_back,
-    inputs=_noisy_inputs,
-    edges=_EDGES,
-    linear=("x_t", "noise"),
+def _mixed_inputs(generator, batch=3, channels=1, t=None):
+    x0 = pictures(generator, batch, (channels, 4, 4))
+    noise = 1.7 * torch.randn(x0.shape, generator=generator)
+    t = 0.1 + 0.8 * torch.rand((), generator=generator).item() if t is None else t
+    return (1 - t) * x0 + t * noise, x0 + 0.3 * torch.randn(x0.shape, generator=generator), t
+
+
+NOISE = Exercise(
+    id="0.2",
+    title="The noise in a picture",
+    reference=noise_in,
+    inputs=_mixed_inputs,
+    edges=edges(_mixed_inputs, {"batch": 1}, {"channels": 3}, {"t": 1.0}, {"t": 0.05}),
+    linear=("x_t", "x0"),
     mistakes=(
-        Mistake(lambda x, e, a, s: x - s * e, "The noise is gone. What is left is the faded picture: undo alpha too."),
-        Mistake(lambda x, e, a, s: (x - e) / a, "Only sigma times the noise was added: take that much away."),
-        Mistake(lambda x, e, a, s: (x + s * e) / a, "The noise was added, so it has to be subtracted."),
         Mistake(
-            lambda x, e, a, s: x / a - s * e,
-            "The division by alpha is for both terms: put the subtraction in brackets.",
+            lambda x, x0, t: (x - t * x0) / (1 - t) if t < 1 else x / 0.0,
+            "alpha and sigma have changed places: the picture is in x_t with 1 - t, the noise with t.",
         ),
         Mistake(
-            lambda x, e, a, s: (x - s * e) * a, "alpha multiplied the picture on the way in: divide on the way out."
-        ),
-        Mistake(lambda x, e, a, s: (x - a * e) / s, "alpha and sigma have changed places."),
-        Mistake(
-            lambda x, e, a, s: a * x + s * e, "This adds noise once more. Solve x_t = alpha x_0 + sigma noise for x_0."
+            lambda x, x0, t: x - (1 - t) * x0,
+            "The picture is gone. What is left is t times the noise: undo that factor, too.",
         ),
         Mistake(
-            lambda x, e, a, s: x - e,
-            "Only sigma times the noise was added, and what is left is the faded picture: undo alpha too.",
+            lambda x, x0, t: (x - x0) / t,
+            "Only a part of the picture is in x_t, 1 - t of it: take away that much.",
         ),
         Mistake(
-            lambda x, e, a, s: x - s * e / a,
-            "Only the noise was divided by alpha: both terms are, so put the subtraction in brackets.",
+            lambda x, x0, t: x - x0,
+            "Only 1 - t of the picture is in x_t, and what is left is t times the noise: undo that factor, too.",
         ),
         Mistake(
-            lambda x, e, a, s: x / a - e,
-            "The division by alpha is right for x_t. The noise in it was multiplied by sigma, and is divided "
-            "by alpha too.",
+            lambda x, x0, t: (x + (1 - t) * x0) / t,
+            "The picture was added, so it has to be subtracted.",
         ),
         Mistake(
-            lambda x, e, a, s: a * x - s * e,
-            "You multiplied by alpha, which fades the picture once more: take the noise away, then divide.",
+            lambda x, x0, t: x / t - (1 - t) * x0,
+            "The division by t is for both terms: put the subtraction in brackets.",
         ),
         Mistake(
-            lambda x, e, a, s: (x - s * e) / s,
-            "alpha is what faded the picture: divide by alpha, not by sigma.",
+            lambda x, x0, t: x - (1 - t) * x0 / t,
+            "Only the picture was divided by t: both terms are, so put the subtraction in brackets.",
         ),
         Mistake(
-            lambda x, e, a, s: (x - (1 - a) * e) / a,
-            "The noise was multiplied by sigma; 1 - alpha is not sigma, their squares add up to 1.",
+            lambda x, x0, t: (x - (1 - t) * x0) * t,
+            "The noise was multiplied by t on the way in: divide on the way out.",
+        ),
+        Mistake(
+            lambda x, x0, t: ((1 - t) * x0 - x) / t,
+            "That is minus the noise: take the picture away from x_t, not x_t from the picture.",
+        ),
+        Mistake(
+            lambda x, x0, t: (1 - t) * x0 + t * x,
+            "This mixes once more. Solve x_t = (1 - t) x_0 + t noise for the noise.",
+        ),
+        Mistake(
+            lambda x, x0, t: (x - t * x0) / t,
+            "The picture is in x_t with the factor 1 - t, not t.",
+        ),
+        Mistake(
+            lambda x, x0, t: (x - (1 - t) * x0) / (1 - t) if t < 1 else x / 0.0,
+            "You divided by what multiplies the picture, 1 - t; the noise was multiplied by t.",
+        ),
+        Mistake(
+            lambda x, x0, t: (x - (1 - t**2) ** 0.5 * x0) / t,
+            "Here alpha is 1 - t: the two factors add up to 1, not their squares.",
         ),
     ),
     hints=(
-        "It is an equation with one unknown, x_0. Everything else is given.",
-        "Bring the noise term to the other side first.",
-        "Then divide by what multiplies x_0.",
+        "It is an equation with one unknown, the noise. Everything else is given.",
+        "Put alpha = 1 - t and sigma = t into the one sentence, and bring the picture's part to the other side.",
+        "Then divide by what multiplies the noise.",
+    ),
+)
+
+# ---------------------------------------------------------------- 0.3
+
+
+def draw(denoise, x, times):
+    for t, s in pairwise(times):
+        x0 = denoise(x, t)
+        x = (1 - s) * x0 + s * noise_in(x, x0, t)
+    return x
+
+
+class _Guess:
+    """A denoiser for the check: any smooth function of x and t, whose answer to another time is another."""
+
+    def __init__(self, slope: float, shift: float):
+        self.slope, self.shift = slope, shift
+
+    def __call__(self, x: Tensor, t: float) -> Tensor:
+        return 4 * torch.sin(self.slope * x + t) + self.shift * (1 - t)
+
+
+def _walk_inputs(generator, steps=None, batch=2):
+    steps = int(torch.randint(3, 7, (), generator=generator)) if steps is None else steps
+    slope, shift = (0.3 + torch.rand(2, generator=generator)).tolist()
+    gaps = 0.3 + torch.rand(steps, generator=generator, dtype=torch.float64)
+    inner = (1 - gaps.cumsum(0) / gaps.sum()).tolist()[:-1]
+    return _Guess(slope, shift), torch.randn(batch, 1, 4, 4, generator=generator), [1.0, *inner, 0.0]
+
+
+def _walk_with(ask=None, noise=None, mix=None):
+    """The right walk but for the time that is asked about, the noise, or the mixture."""
+
+    def answer(denoise, x, times):
+        start = x
+        for t, s in pairwise(times):
+            x0 = denoise(x, ask(t, s) if ask else t)
+            found = noise(x, x0, t, start) if noise else noise_in(x, x0, t)
+            x = mix(x, x0, found, t, s) if mix else (1 - s) * x0 + s * found
+        return x
+
+    return answer
+
+
+WALK = Exercise(
+    id="0.3",
+    title="The walk",
+    reference=draw,
+    inputs=_walk_inputs,
+    edges=edges(_walk_inputs, {"steps": 1}, {"steps": 2}, {"batch": 1}, {"steps": 12}),
+    mistakes=(
+        Mistake(
+            lambda denoise, x, times: denoise(x, times[0]),
+            "That is the very first guess: a blur. Ask anew at each of the times.",
+        ),
+        Mistake(
+            _walk_with(mix=lambda x, x0, e, t, s: x0),
+            "You went on with the guess itself. It has no noise, and the denoiser expects that of time s: mix it in.",
+        ),
+        Mistake(
+            _walk_with(mix=lambda x, x0, e, t, s: (1 - t) * x0 + t * e),
+            "x comes back as it was. Each step has to mix for the next time, s, and to put that into x.",
+        ),
+        Mistake(
+            _walk_with(noise=lambda x, x0, t, start: start),
+            "You mixed in the noise of the very start at each step. Take the noise that is in x now.",
+        ),
+        Mistake(
+            _walk_with(noise=lambda x, x0, t, start: x),
+            "You mixed in x as if it were all noise: it holds a part of the picture, which has to be taken out.",
+        ),
+        Mistake(
+            _walk_with(ask=lambda t, s: s),
+            "You asked the denoiser about time s, but x is still at time t.",
+        ),
+        Mistake(
+            _walk_with(ask=lambda t, s: 1.0),
+            "You told the denoiser the same time at every step: its guess depends on how noisy x is, t.",
+        ),
+        Mistake(
+            _walk_with(noise=lambda x, x0, t, start: x - (1 - t) * x0),
+            "What is left when the picture's part is taken away is t times the noise: divide by t.",
+        ),
+        Mistake(
+            _walk_with(noise=lambda x, x0, t, start: (x - x0) / t),
+            "In the noise: only 1 - t of the picture is in x. Take away that much.",
+        ),
+        Mistake(
+            _walk_with(mix=lambda x, x0, e, t, s: s * x0 + (1 - s) * e),
+            "In the mixture, picture and noise have changed places: at s = 0 only the picture is left.",
+        ),
+        Mistake(
+            _walk_with(mix=lambda x, x0, e, t, s: x0 + s * e),
+            "In the mixture, the picture has the factor 1 - s.",
+        ),
+        Mistake(
+            _walk_with(mix=lambda x, x0, e, t, s: (1 - s) * x0 + e),
+            "In the mixture, the noise has the factor s.",
+        ),
+        Mistake(
+            _walk_with(mix=lambda x, x0, e, t, s: (1 - s) * x + s * e),
+            "In the mixture stands x where the guess of the picture belongs.",
+        ),
+        Mistake(
+            lambda denoise, x, times: draw(denoise, x, times[:2]),
+            "Only the first step was taken. Does `return` stand inside the loop?",
+        ),
+        Mistake(
+            lambda denoise, x, times: draw(denoise, x, times[:-1]),
+            "The last step is missing, the one to time 0: some noise is left.",
+        ),
+        Mistake(
+            _walk_with(mix=lambda x, x0, e, t, s: x + (t - s) * (x0 - x)),
+            "You went the share t - s of the way to the guess. It is (t - s) / t: what is left of the way is t, not 1.",
+        ),
+    ),
+    hints=(
+        "A step has three lines: guess; find the noise; mix for the time s. You have written the last two.",
+        "The guess is denoise(x, t). The noise that would then be in x is what Exercise 0.2 computes.",
+        "x = (1 - s) * guess + s * noise, and after the loop: return x.",
     ),
 )
