@@ -185,7 +185,7 @@ class _Guess:
         self.slope, self.shift = slope, shift
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
-        return 4 * torch.tanh(self.slope * x / 3) * (1 + t) / 2 + self.shift * (1 - t)
+        return 6 * torch.tanh(self.slope * x / 4) * (1 + t) / 2 + self.shift * (1 - t)
 
 
 def _walk_inputs(generator, steps=None, batch=2):
@@ -193,7 +193,7 @@ def _walk_inputs(generator, steps=None, batch=2):
     slope, shift = (0.3 + torch.rand(2, generator=generator)).tolist()
     gaps = 0.3 + torch.rand(steps, generator=generator, dtype=torch.float64)
     inner = (1 - gaps.cumsum(0) / gaps.sum()).tolist()[:-1]
-    return _Guess(slope, shift), torch.randn(batch, 1, 4, 4, generator=generator), [1.0, *inner, 0.0]
+    return _Guess(slope, shift), 1.7 * torch.randn(batch, 1, 4, 4, generator=generator), [1.0, *inner, 0.0]
 
 
 def _walk_with(ask=None, noise=None, mix=None):
