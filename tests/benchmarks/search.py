@@ -178,8 +178,12 @@ class Task:
     @cached_property
     def floor(self) -> float:
         both = torch.cat([self.train.x, self.test.x])
-        against = min(5000, len(self.train))
-        return evaluation.real_floor(both, self.count, self.classifier, against=against, repeats=10).value
+        return evaluation.real_floor(both, self.count, self.classifier, against=self.against, repeats=10).value
+
+    @property
+    def against(self) -> int:
+        """How many training pictures the drawn ones are compared with: as many as the floor can have, too."""
+        return min(5000, len(self.train), len(self.train) + len(self.test) - self.count)
 
     def read(self, x: Tensor) -> Tensor:
         """What the pictures (N, …) show: classes (N,)."""
@@ -188,7 +192,7 @@ class Task:
     def frechet(self, x: Tensor) -> str:
         if self.name == "shapes":
             return "-"
-        return f"{evaluation.frechet(x, self.train.x[:5000], self.classifier) / self.floor:.2f}"
+        return f"{evaluation.frechet(x, self.train.x[: self.against], self.classifier) / self.floor:.2f}"
 
     def empty(self, x: Tensor) -> str:
         if self.name != "shapes":
