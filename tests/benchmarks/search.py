@@ -141,6 +141,7 @@ CANDIDATES = {
         "patch4x2": (unet(1, 28, 96, (1,), (0,), patch=4, blocks=2, **DIGITS), FLOW),
     },
     "digits": {
+        "before": (unet(1, 8, 32, (1, 2), (1,), groups=8, **DIGITS), COSINE),
         "cosine": (TINY, COSINE),
         "cosine16": (TINY, COSINE | {"precision": "bfloat16"}),
         "flow": (TINY, FLOW | {"lr": 4e-3, "precision": "float32"}),
