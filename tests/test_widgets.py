@@ -154,6 +154,8 @@ def test_steps_of_a_sampler_become_two_tracks_at_their_times():
     widget = widgets.scrub(steps())
     assert [track["name"] for track in widget._tracks] == ["x_t", "x̂0"]
     assert widget.times == [1.0, 0.75, 0.5, 0.25, 0.0] and widget.t == 1.0 and widget.index == 0
+    scales = [[track["scale"] for track in widgets.scrub(steps(), size=size)._tracks] for size in (256, 512)]
+    assert scales[1] == pytest.approx([2 * scale for scale in scales[0]], abs=1)  # pixels a pixel, whole ones
 
 
 def test_steps_in_the_plane_become_points():

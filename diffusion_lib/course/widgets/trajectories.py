@@ -15,6 +15,7 @@ def scrub(
     values: dict[str, object] | None = None,
     ranges: tuple[float, float] | dict[str, tuple[float, float]] = (-1.0, 1.0),
     columns: int | None = None,
+    size: int = 256,
     alt: str = "",
     axis: str = "t",
 ) -> Scrubber:
@@ -28,14 +29,16 @@ def scrub(
     """
     if isinstance(steps, dict) or hasattr(steps, "shape"):
         tracks = steps if isinstance(steps, dict) else {"x": steps}
-        return Frames(tracks, times=times, values=values, ranges=ranges, columns=columns, alt=alt, axis=axis)
+        return Frames(tracks, times=times, values=values, ranges=ranges, columns=columns, size=size, alt=alt, axis=axis)
     steps = list(steps) if not isinstance(steps, Sequence) else steps
     if not steps:
         raise ValueError("no steps: give list(sampler(...)) with at least one step")
     if not all(hasattr(steps[0], name) for name in ("t", "x", "x0")):
-        return Frames({"x": steps}, times=times, values=values, ranges=ranges, columns=columns, alt=alt, axis=axis)
+        return Frames(
+            {"x": steps}, times=times, values=values, ranges=ranges, columns=columns, size=size, alt=alt, axis=axis
+        )
     times = [float(step.t) for step in steps] if times is None else times
     tracks = {"x_t": [array(step.x) for step in steps], "x̂0": [array(step.x0) for step in steps]}
     if tracks["x_t"][0].ndim == 2:
         return Points(times, tracks, values=values, alt=alt, axis=axis)
-    return Frames(tracks, times=times, values=values, ranges=ranges, columns=columns, alt=alt, axis=axis)
+    return Frames(tracks, times=times, values=values, ranges=ranges, columns=columns, size=size, alt=alt, axis=axis)
