@@ -172,16 +172,16 @@ def _terms(
     cost=lambda x0, guessed, c, tilde, beta: (c * (x0 - guessed)) ** 2 / (2 * tilde),
     last=lambda x0, guessed, v: 0.5 * ((2 * math.pi * v).log() + (x0 - guessed) ** 2 / v),
     end=lambda x0, a: a * x0**2 / (2 * (1 - a)),
-    table=lambda alpha_bar, i: i,
+    level=0,
 ):
     rows = []
     for i in range(1, len(alpha_bar)):
-        x_i = jump(x0, alpha_bar[i], noises(noise, i))
+        x_i = jump(x0, alpha_bar[i + level], noises(noise, i))
         guessed = ask(guess, x_i, i)
         if i == 1:
             rows.append(last(x0, guessed, (1 - alpha_bar[1]) / alpha_bar[1]))
         else:
-            rows.append(cost(x0, guessed, *_step(alpha_bar, table(alpha_bar, i))))
+            rows.append(cost(x0, guessed, *_step(alpha_bar, i)))
     rows.append(end(x0, alpha_bar[-1]))
     return torch.stack(rows)
 
@@ -278,7 +278,7 @@ BOUND = Exercise(
             "The distance of the means is c (x_0 - guess), and c is squared with it.",
         ),
         Mistake(
-            _with(cost=lambda x0, guessed, c, tilde, beta: c.square() * (x0 - guessed).abs() / (2 * tilde)),
+            _with(cost=lambda x0, guessed, c, tilde, beta: c * (x0 - guessed).abs() / (2 * tilde)),
             "The distance of the means enters squared.",
         ),
         Mistake(
@@ -313,6 +313,10 @@ BOUND = Exercise(
         Mistake(
             _with(jump=lambda x0, a, noise: a.sqrt() * x0 + (1 - a) * noise),
             "The noise is multiplied by a variance; take the root of 1 - alpha_bar[i].",
+        ),
+        Mistake(
+            lambda x0, noise, guess, a: _terms(x0, noise, guess, a, level=-1),
+            "x_i is made with the noise of step i - 1: the jump to x_i takes alpha_bar[i].",
         ),
         Mistake(
             _with(ask=lambda guess, x, i: guess(x, i - 1)),
@@ -511,7 +515,8 @@ def _with_variance(generator, step=None, most=40, low=0.02, factor=None, batch=6
     alpha_bar = random_alpha_bar(generator, least=min(most, 4), most=most, low=low)
     i = some_step(generator, alpha_bar, least=2, step=step)
     if factor is None:
-        factor = (2.5 * torch.rand((), generator=generator, dtype=torch.float64) - 1).exp()
+        size, side = torch.rand(2, generator=generator, dtype=torch.float64)
+        factor = ((0.4 + size) * (1 if side < 0.5 else -1)).exp()  # not near 1, where float32 rounds the cost
     variance = torch.as_tensor(factor, dtype=torch.float64) * _step(alpha_bar, i)[1]
     return i, alpha_bar, variance, 3 * torch.randn(batch, generator=generator).square()
 
@@ -643,6 +648,10 @@ STEP_COST = Exercise(
         Mistake(
             _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (tilde / v - 1 - (tilde / v).log()) + c**2 * e / v),
             "The part from the means is twice too large: the ½ belongs to all terms.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (tilde / v - 1 - (tilde / v).log2() + c**2 * e / v)),
+            "The logarithm is to base 2, the rest is in nats: take the natural one.",
         ),
         Mistake(
             _cost(lambda i, a, c, tilde, beta, v, e: (0.5 * (tilde / v - 1 - (tilde / v).log() + c**2 * e / v)).mean()),
