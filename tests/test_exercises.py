@@ -252,17 +252,44 @@ def of_3_1(mean_q, var_q, mean_p, var_p):
     return Gaussian(mean_q, var_q).kl(Gaussian(mean_p, var_p))
 
 
-def of_3_2(nats, x):
-    return objective.nats_to_bits_per_dim(nats, x[0].numel(), levels=None)
-
-
-def of_3_3(i, alpha_bar, predicts="x0"):
+def of_3_2(x0, noise, guess, alpha_bar):
+    """The package's own bound, with a denoiser that asks the guesser and noise that is handed to it."""
     q, steps = schedule_of(alpha_bar)
-    return objective.kl_weight(q, (i - 1) / steps, i / steps, predicts)
+    rows = [q.marginal(x0, 1.0).kl(objective.prior(q, x0))]
+
+    class Guess:
+        schedule = q
+
+        def __call__(self, x, t, cond=None):
+            return predictions.Prediction(guess(x, round(t * steps)), None)
+
+    for i in range(steps, 0, -1):
+        there = q.marginal(x0, i / steps)
+        x_i = there.mean + there.var.sqrt() * noise[i - 1]
+        if i == 1:
+            rows.append(-objective.decoder(Guess(), x_i, 1 / steps).log_prob(x0))
+        else:
+            x0_hat = guess(x_i, i)[:, None]
+            rows.append(objective.step_kl(q, x_i[:, None], x0[:, None], x0_hat, (i - 1) / steps, i / steps))
+    return torch.stack(rows[::-1])
 
 
-def of_3_4(i, alpha_bar):
-    return of_3_3(i, alpha_bar, "eps")
+def of_3_3(i, alpha_bar):
+    q, steps = schedule_of(alpha_bar)
+    return objective.kl_weight(q, (i - 1) / steps, i / steps, "eps")
+
+
+def of_3_4(i, alpha_bar, variance, squared_error):
+    q, steps = schedule_of(alpha_bar)
+    true, guessed = (
+        q.posterior(0 * squared_error, x0, (i - 1) / steps, i / steps)
+        for x0 in (0 * squared_error, squared_error.sqrt())
+    )
+    return true.kl(Gaussian(guessed.mean, variance))
+
+
+def of_3_5(nats, x):
+    return objective.nats_to_bits_per_dim(nats, x[0].numel(), levels=None)
 
 
 def of_4_1(x_t, eps, alpha, sigma):

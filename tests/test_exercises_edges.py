@@ -107,13 +107,15 @@ CANNOT = [  # (exercises, what cannot change their answers, why)
         r"result (without dimensions of one|no batch where it is one)",
         "never of length one",
     ),
-    (r"1\.2|1\.3|2\..|3\.[34]|6\.[13]", rf"alpha_bar {SIGNS}", "alpha_bar lies in [0, 1]"),
+    (r"1\.2|1\.3|2\..|3\.[234]|6\.[13]", rf"alpha_bar {SIGNS}", "alpha_bar lies in [0, 1]"),
     (r"1\.[34]|5\.2", rf"result ({SIGNS}|clipped to \[-3, 3\])", "betas and times lie in [0, 1]"),
     (r"1\.4", r"result in half precision", "many answers are right, a rounded one too"),
     (r"3\.1", r"var_[qp] made positive|result made positive", "variances and a KL are never negative"),
-    (r"3\.2", r"x (?!changed).*", "only the shape of x counts"),
-    (r"3\.[34]", r"result made positive", "a weight is positive"),
-    (r"3\.[34]|5\.1", r"result (without|no batch|the batch's|the first).*", "the answer is one number"),
+    (r"3\.2", r"result no batch where it is one", "there are at least two terms"),
+    (r"3\.5", r"x (?!changed).*", "only the shape of x counts"),
+    (r"3\.[34]", r"result made positive", "a weight is positive, and so is a KL"),
+    (r"3\.4", r"squared_error made positive", "a square is never negative"),
+    (r"3\.3|5\.1", r"result (without|no batch|the batch's|the first).*", "the answer is one number"),
     (
         r"4\.1",
         r"alpha (clipped to .*|made positive|not below 0\.01)",
@@ -167,8 +169,10 @@ SPECIAL = {  # cases in which a function may do something else, each of them all
     "2.3": {"s = 0": lambda a: a["s"] == 0, "s + 1 = t": lambda a: a["s"] + 1 == a["t"], "t = T": lambda a: last(a, "t", "alpha_bar"),
             "0 to 1": lambda a: a["t"] == 1, "0 to T": lambda a: a["s"] == 0 and last(a, "t", "alpha_bar")},
     "3.1": {"equal ones": lambda a: (a["mean_q"] == a["mean_p"]).any(), "one dimension": lambda a: a["mean_q"].ndim == 1},
-    "3.2": {"one picture": lambda a: len(a["x"]) == 1, "one channel": lambda a: a["x"].shape[1] == 1, "negative": lambda a: (a["nats"] < 0).any()},
+    "3.2": {"one point": lambda a: len(a["x0"]) == 1, "T = 1": lambda a: len(a["noise"]) == 1, "T = 2": lambda a: len(a["noise"]) == 2,
+            "hardly any noise": lambda a: a["alpha_bar"][-1] > 0.9},
     "3.3": {"i = 2": lambda a: a["i"] == 2, "i = 3": lambda a: a["i"] == 3, "i = T": lambda a: last(a, "i", "alpha_bar")},
+    "3.5": {"one picture": lambda a: len(a["x"]) == 1, "one channel": lambda a: a["x"].shape[1] == 1, "negative": lambda a: (a["nats"] < 0).any()},
     "4.1": {"one picture": lambda a: len(a["x_t"]) == 1, "a large sigma": lambda a: (a["sigma"] > 2).all(), "alpha = 1": lambda a: (a["alpha"] == 1).all()},
     "4.2": {"t = 0": lambda a: (a["sigma"] == 0).all(), "t = 1": lambda a: (a["alpha"] == 0).all(), "one picture": lambda a: len(a["v"]) == 1},
     "4.3": {"t = 0": lambda a: (a["t"] == 0).any(), "t = 1": lambda a: (a["t"] == 1).any(), "one time": lambda a: len(a["t"]) == 1, "dim = 2": lambda a: a["dim"] == 2},
@@ -185,7 +189,7 @@ SPECIAL = {  # cases in which a function may do something else, each of them all
             "obtuse": lambda a: (a["a"] * a["b"]).sum() < -0.5 * a["a"].norm() * a["b"].norm(), "one channel": lambda a: len(a["a"]) == 1},
 }  # fmt: skip
 SPECIAL["2.4"] = SPECIAL["6.1"] = {key: case for key, case in SPECIAL["2.1"].items() if key != "one picture"}
-SPECIAL["3.4"] = SPECIAL["3.3"]
+SPECIAL["3.4"] = SPECIAL["3.3"] | {"one error": lambda a: len(a["squared_error"]) == 1}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
-"""Exercises of notebook 03, the KL objective: 3.1 KL of two Gaussians, 3.2 bits, 3.3 and 3.4 a timestep's weight.
+"""Exercises of notebook 03, the KL objective: 3.1 KL, 3.2 the bound, 3.3 a weight, 3.4 a step's variance, 3.5 bits.
 
-One step's KL is ½ (SNR(i - 1) - SNR(i)) ‖x_0 - x̂_0‖² (Kingma et al. 2021, section 4), and since
-x_0 - x̂_0 = (eps - eps_hat) sigma / alpha up to sign, ½ (SNR(i - 1) / SNR(i) - 1) ‖eps - eps_hat‖².
+The bound is L_T + … + L_1 + L_0 (Ho, Jain and Abbeel 2020, equation 5). One step's KL is
+½ (SNR(i - 1) - SNR(i)) ‖x_0 - x̂_0‖² (Kingma et al. 2021, section 4). Up to sign x_0 - x̂_0 is (eps - eps_hat)
+sigma / alpha, so it is also ½ (SNR(i - 1) / SNR(i) - 1) ‖eps - eps_hat‖². Where the model's variance is another one,
+the KL of two Gaussians has all its terms.
 """
 
 import math
@@ -151,105 +153,220 @@ KL = Exercise(
 # ---------------------------------------------------------------- 3.2
 
 
-def bits_per_dim(nats, x):
-    return nats / (x[0].numel() * math.log(2))
+def _step(alpha_bar, i):
+    """c, which multiplies x_0 in the posterior's mean, its variance beta tilde, and beta, of the step from i."""
+    before, now = alpha_bar[i - 1], alpha_bar[i]
+    beta = 1 - now / before
+    return before.sqrt() * beta / (1 - now), beta * (1 - before) / (1 - now), beta
 
 
-def _nats_of_pictures(generator, batch=None, channels=3, negative=False):
-    shape = (channels, *torch.randint(2, 7, (2,), generator=generator).tolist())
-    if batch is None:
-        batch = int(torch.randint(8, 12, (), generator=generator))
-    nats = 20 + 100 * torch.rand(batch, generator=generator)
-    if negative:  # a density may be above 1
-        nats = nats - 70
-    return nats, pictures(generator, batch, shape)
+def _terms(
+    x0,
+    noise,
+    guess,
+    alpha_bar,
+    *,
+    noises=lambda noise, i: noise[i - 1],
+    jump=lambda x0, a, noise: a.sqrt() * x0 + (1 - a).sqrt() * noise,
+    ask=lambda guess, x, i: guess(x, i),
+    cost=lambda x0, guessed, c, tilde, beta: (c * (x0 - guessed)) ** 2 / (2 * tilde),
+    last=lambda x0, guessed, v: 0.5 * ((2 * math.pi * v).log() + (x0 - guessed) ** 2 / v),
+    end=lambda x0, a: a * x0**2 / (2 * (1 - a)),
+    level=0,
+):
+    rows = []
+    for i in range(1, len(alpha_bar)):
+        x_i = jump(x0, alpha_bar[i + level], noises(noise, i))
+        guessed = ask(guess, x_i, i)
+        if i == 1:
+            rows.append(last(x0, guessed, (1 - alpha_bar[1]) / alpha_bar[1]))
+        else:
+            rows.append(cost(x0, guessed, *_step(alpha_bar, i)))
+    rows.append(end(x0, alpha_bar[-1]))
+    return torch.stack(rows)
 
 
-BITS = Exercise(
+def bound_terms(x0, noise, guess, alpha_bar):
+    return _terms(x0, noise, guess, alpha_bar)
+
+
+def _with(**changes):
+    return lambda x0, noise, guess, alpha_bar: _terms(x0, noise, guess, alpha_bar, **changes)
+
+
+def _some_data(generator, batch=5, most=12, low=0.02):
+    alpha_bar = random_alpha_bar(generator, least=min(most, 4), most=most, low=low)
+    slope, shift, curve = (0.5 + torch.rand(3, generator=generator, dtype=torch.float64)).tolist()
+
+    def guess(x_i, i):  # some guesser: what it answers depends on the number and on the timestep
+        return slope * torch.tanh(curve * x_i) + shift * 0.3 * torch.cos(torch.as_tensor(1.7 * i)) - 0.1 * x_i
+
+    x0 = 1.5 * torch.randn(batch, generator=generator)
+    return x0, torch.randn(len(alpha_bar) - 1, batch, generator=generator), guess, alpha_bar
+
+
+BOUND = Exercise(
     id="3.2",
-    title="Nats to bits per dimension",
-    reference=bits_per_dim,
-    inputs=_nats_of_pictures,
-    edges=edges(_nats_of_pictures, {"batch": 1}, {"channels": 1}, {"negative": True}),
+    title="The terms of the bound",
+    reference=bound_terms,
+    inputs=_some_data,
+    edges=edges(_some_data, {"batch": 1}, {"most": 2}, {"most": 1}, {"low": 0.06}, {"low": 0.002, "most": 6}),
+    tolerance=3e-5,
     mistakes=(
         Mistake(
-            lambda nats, x: nats * math.log(2) / x[0].numel(),
-            "You multiplied by log 2. A bit is the smaller unit, 0.69 nats, so the number must grow: divide.",
-        ),
-        Mistake(lambda nats, x: nats / x[0].numel(), "That is nats per dimension; a bit is log 2 = 0.69 nats."),
-        Mistake(
-            lambda nats, x: nats / math.log(2),
-            "That is bits for the whole picture; divide by its dimensions too.",
+            lambda x0, noise, guess, a: bound_terms(x0, noise, guess, a).sum(0),
+            "The terms are right but summed up: return them one under the other, (T + 1, B); the caller sums.",
         ),
         Mistake(
-            lambda nats, x: nats / (x[0, 0].numel() * math.log(2)),
-            "You divided by the pixels. Each pixel has C channels, and a dimension is one channel of one pixel.",
+            lambda x0, noise, guess, a: bound_terms(x0, noise, guess, a).mean(1),
+            "The terms are right but averaged over the data points: keep a number for each, (T + 1, B).",
         ),
         Mistake(
-            lambda nats, x: nats / (x.numel() * math.log(2)),
-            "You divided by all numbers of the batch; each entry of nats belongs to one picture.",
+            lambda x0, noise, guess, a: bound_terms(x0, noise, guess, a).flip(0),
+            "The rows are in reverse order: row 0 is L_0, the last row L_T.",
         ),
         Mistake(
-            lambda nats, x: nats / (len(x) * math.log(2)),
-            "You divided by the number of pictures; a dimension is one number of one picture.",
+            lambda x0, noise, guess, a: bound_terms(x0, noise, guess, a)[:-1],
+            "L_T is missing: the KL of q(x_T | x_0) to N(0, sigma_T²) is the last row.",
         ),
         Mistake(
-            lambda nats, x: nats / (x[0].numel() * math.log(10)),
-            "You used the logarithm of 10; a bit is a factor of 2.",
+            lambda x0, noise, guess, a: bound_terms(x0, noise, guess, a)[1:],
+            "L_0 is missing: minus the log of the last step's Gaussian, at x_0, is row 0.",
         ),
         Mistake(
-            lambda nats, x: nats.log2() / x[0].numel(),
-            "You took the logarithm of the nats. They are a logarithm already; only the unit changes.",
+            lambda x0, noise, guess, a: bound_terms(x0, noise, guess, a).T,
+            "Rows and columns have changed places: one row for each term, (T + 1, B).",
         ),
         Mistake(
-            lambda nats, x: -nats / (x[0].numel() * math.log(2)),
-            "The sign changed; nats here are -log p already.",
+            _with(last=lambda x0, guessed, v: -0.5 * ((2 * math.pi * v).log() + (x0 - guessed) ** 2 / v)),
+            "L_0 has the wrong sign: it is *minus* the log-density of x_0.",
         ),
         Mistake(
-            lambda nats, x: (nats / (x[0].numel() * math.log(2))).mean(),
-            "The values are right but averaged: return one number a picture, (B,).",
+            _with(last=lambda x0, guessed, v: (x0 - guessed) ** 2 / (2 * v)),
+            "L_0 lacks its constant: the log of a Gaussian has log(2 pi var) in it, and that depends on T.",
         ),
         Mistake(
-            lambda nats, x: nats / (x[0].numel() * math.log(2)) + 7,
-            "You added the 7 bits of 256 grey levels; this exercise asks for the density, without them.",
+            _with(last=lambda x0, guessed, v: 0.5 * (v.log() + (x0 - guessed) ** 2 / v)),
+            "L_0 lacks the log(2 pi) of a Gaussian's log-density.",
         ),
         Mistake(
-            lambda nats, x: nats / (x[0].numel() * math.log(2)) + 8,
-            "You added 8 bits; this exercise asks for the density, without the grey levels.",
+            _with(last=lambda x0, guessed, v: 0.5 * ((2 * math.pi * v * v).log() + ((x0 - guessed) / v) ** 2)),
+            "In L_0 you took the variance sigma_1² / alpha_1² for a standard deviation.",
         ),
         Mistake(
-            lambda nats, x: nats / (x.shape[1] * math.log(2)),
-            "You divided by the channels alone; a dimension is one channel of one pixel.",
+            _with(
+                last=lambda x0, guessed, v: (
+                    0.5 * ((2 * math.pi * v / (1 + v)).log() + (x0 - guessed) ** 2 * (1 + 1 / v))
+                )
+            ),
+            "In L_0 the variance is sigma_1² / alpha_1², not sigma_1²: x_1 / alpha_1 is what misses x_0.",
         ),
         Mistake(
-            lambda nats, x: nats / (2 * x[0].numel()),
-            "A bit is log 2 = 0.69 nats, not 2.",
+            _with(cost=lambda x0, guessed, c, tilde, beta: (c * (x0 - guessed)) ** 2 / tilde),
+            "The KLs of the steps are twice too large: the ½ of a Gaussian's exponent is missing.",
         ),
         Mistake(
-            lambda nats, x: nats / (256 * x[0].numel()),
-            "The 256 grey levels do not come in: a bit is log 2 nats.",
+            _with(cost=lambda x0, guessed, c, tilde, beta: (c * (x0 - guessed)) ** 2 / (2 * beta)),
+            "In the KLs of the steps you divided by beta. Both Gaussians have the posterior's variance, beta tilde.",
         ),
         Mistake(
-            lambda nats, x: nats * x[0].numel() / math.log(2),
-            "You multiplied by the dimensions: per dimension is divided by them.",
+            _with(cost=lambda x0, guessed, c, tilde, beta: (x0 - guessed) ** 2 / (2 * tilde)),
+            "You compared x_0 with its guess. The two Gaussians lie at their *means*, which are c (x_0 - guess) apart.",
         ),
         Mistake(
-            lambda nats, x: nats / (x[0].numel() + math.log(2)),
-            "You added log 2 to the dimensions: both divide, so they multiply each other.",
+            _with(cost=lambda x0, guessed, c, tilde, beta: c * (x0 - guessed) ** 2 / (2 * tilde)),
+            "The distance of the means is c (x_0 - guess), and c is squared with it.",
         ),
         Mistake(
-            lambda nats, x: 2 ** (nats / x[0].numel()),
-            "You took a power: bits per dimension are a logarithm, in another unit.",
+            _with(cost=lambda x0, guessed, c, tilde, beta: c * (x0 - guessed).abs() / (2 * tilde)),
+            "The distance of the means enters squared.",
         ),
         Mistake(
-            lambda nats, x: nats / (x.shape[-1] ** 2 * math.log(2)),
-            "You took the width for the height, or forgot the channels: a picture has C · H · W dimensions.",
+            _with(cost=lambda x0, guessed, c, tilde, beta: (c * (x0 - guessed)) ** 2 / (2 * tilde**2)),
+            "The KLs of the steps are divided by the variance squared: (difference of means)² / (2 variance).",
+        ),
+        Mistake(
+            _with(cost=lambda x0, guessed, c, tilde, beta: (x0 - guessed) ** 2),
+            "Those are the squared errors of the guess; each still has to become the KL of two Gaussians.",
+        ),
+        Mistake(
+            _with(noises=lambda noise, i: noise[0]),
+            "You used one noise, noise[0], at every timestep; noise[i - 1] makes x_i.",
+        ),
+        Mistake(
+            _with(noises=lambda noise, i: noise[i % len(noise)]),
+            "The noise is taken one row too late: noise[i - 1] makes x_i, and noise[0] makes x_1.",
+        ),
+        Mistake(
+            _with(noises=lambda noise, i: noise[-i]),
+            "The noise is taken from the last row to the first: noise[i - 1] makes x_i.",
+        ),
+        Mistake(
+            _with(jump=lambda x0, a, noise: a * x0 + (1 - a) * noise),
+            "The jump scales by variances. What multiplies x_0 and the noise are roots: sqrt(alpha_bar[i]) and "
+            "sqrt(1 - alpha_bar[i]).",
+        ),
+        Mistake(
+            _with(jump=lambda x0, a, noise: x0 + (1 - a).sqrt() * noise),
+            "The jump does not shrink x_0: it is multiplied by sqrt(alpha_bar[i]).",
+        ),
+        Mistake(
+            _with(jump=lambda x0, a, noise: a.sqrt() * x0 + (1 - a) * noise),
+            "The noise is multiplied by a variance; take the root of 1 - alpha_bar[i].",
+        ),
+        Mistake(
+            lambda x0, noise, guess, a: _terms(x0, noise, guess, a, level=-1),
+            "x_i is made with the noise of step i - 1: the jump to x_i takes alpha_bar[i].",
+        ),
+        Mistake(
+            _with(ask=lambda guess, x, i: guess(x, i - 1)),
+            "You asked the guesser at timestep i - 1 about x_i: it must know how noisy its input is, so i.",
+        ),
+        Mistake(
+            _with(ask=lambda guess, x, i: guess(x, i + 1)),
+            "You asked the guesser at timestep i + 1 about x_i: it must know how noisy its input is, so i.",
+        ),
+        Mistake(
+            _with(ask=lambda guess, x, i: guess(x, 1)),
+            "You asked the guesser at timestep 1 about every x_i: it must know how noisy its input is, so i.",
+        ),
+        Mistake(
+            _with(end=lambda x0, a: a * x0**2 / 2),
+            "L_T is divided by no variance: both of its Gaussians have the variance 1 - alpha_bar[T].",
+        ),
+        Mistake(
+            _with(end=lambda x0, a: a * x0**2 / (1 - a)),
+            "L_T is twice too large: the ½ of a Gaussian's exponent is missing.",
+        ),
+        Mistake(
+            _with(end=lambda x0, a: 0.5 * (-(1 - a).log() + a * x0**2 - a)),
+            "In L_T you took N(0, 1) for the start. It is N(0, sigma_T²), with sigma_T² = 1 - alpha_bar[T].",
+        ),
+        Mistake(
+            _with(end=lambda x0, a: a.sqrt() * x0**2 / (2 * (1 - a))),
+            "In L_T the mean is sqrt(alpha_bar[T]) x_0, and the KL has its square: alpha_bar[T] x_0².",
+        ),
+        Mistake(
+            _with(end=lambda x0, a: 0 * x0),
+            "L_T is 0 in yours. It has no parameters, but it is not 0: the KL of q(x_T | x_0) to N(0, sigma_T²).",
+        ),
+        Mistake(
+            _with(end=lambda x0, a: a / (2 * (1 - a)) + 0 * x0),
+            "L_T depends on x_0: it has x_0² as a factor.",
+        ),
+    ),
+    properties=(
+        Property(
+            lambda args, answer: bool((answer[1:] > -1e-9).all()),
+            "All rows but the first are KLs, and a KL is never negative; some of yours are.",
         ),
     ),
     hints=(
-        "Two changes of unit, one after the other: from nats to bits, and from a whole picture to one of its numbers.",
-        "One bit is log 2 nats. A picture of shape (C, H, W) has C · H · W dimensions.",
-        "x[0].numel() counts one picture's dimensions; divide by it and by math.log(2).",
+        "Go through i from 1 to T. Make x_i by one jump, ask for the guess, and decide which row it belongs to.",
+        "For i from 2 on, row i - 1 is the KL of two posteriors of one variance: (c (x_0 - guess))² / (2 beta tilde), "
+        "line (9) with r = 1. Row 0 is minus the log of a Gaussian around the guess.",
+        "Row 0: ½ (log(2 pi v) + (x_0 - guess)² / v) with v = (1 - alpha_bar[1]) / alpha_bar[1]. Row T: "
+        "alpha_bar[T] x_0² / (2 (1 - alpha_bar[T])). Collect the rows in a list; torch.stack joins them.",
     ),
 )
 
@@ -280,128 +397,12 @@ _EDGES = edges(
 _EDGES += (lambda generator: (3, torch.tensor([1.0, 0.7, 0.07, 0.0035], dtype=torch.float64)),)  # nearly all at once
 
 
-X0_WEIGHT = Exercise(
-    id="3.3",
-    title="The weight of a timestep, for an error in x_0",
-    reference=x0_weight,
-    inputs=_step_of_table,
-    edges=_EDGES,
-    tolerance=3e-5,
-    mistakes=(
-        Mistake(
-            lambda i, a: _snr(a, i - 1) - _snr(a, i),
-            "Twice too much: the ½ of a Gaussian's exponent is missing.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * (_snr(a, i) - _snr(a, i - 1)),
-            "The sign is wrong: the SNR falls with i, and a weight must be positive.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * _snr(a, i),
-            "That is half the SNR at i; the weight is half of what the SNR *loses*.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * (_snr(a, i - 1) / _snr(a, i) - 1),
-            "That is the weight of an error in eps, exercise 3.4; for an error in x_0 it is a difference, no ratio.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * (_snr(a, i - 1).log() - _snr(a, i).log()),
-            "You took the difference of log-SNRs; the identity has SNRs themselves.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * (a[i - 1] - a[i]),
-            "That is the difference of alpha_bars; the SNR is alpha_bar / (1 - alpha_bar).",
-        ),
-        Mistake(
-            lambda i, a: a[i - 1] - a[i],
-            "That is a difference of alpha_bars, and the ½ is missing. The identity has SNRs, "
-            "alpha_bar / (1 - alpha_bar).",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * (1 / _snr(a, i) - 1 / _snr(a, i - 1)),
-            "You divided the noise by the signal; the SNR is alpha_bar / (1 - alpha_bar).",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * _snr(a, i - 1),
-            "That is half the SNR at i - 1; the weight is half of what the SNR *loses* from i - 1 to i.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * a[i - 1] * ((1 - a[i] / a[i - 1]) / (1 - a[i])).square(),
-            "That is c² / 2: the distance of the means, squared and halved. It still has to be divided by "
-            "their variance.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * (_snr(a, i - 1).sqrt() - _snr(a, i).sqrt()),
-            "You used ratios of standard deviations; the SNR is a ratio of variances.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * (_snr(a, i) - _snr(a, i + 1)),
-            "Off by one: step i leads from i to i - 1, so the weight compares SNR(i - 1) and SNR(i).",
-        ),
-        Mistake(
-            lambda i, a: 0 * a[i] + 1,
-            "A weight of 1 is the simple loss; the bound weighs each timestep differently.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * (a[i - 1] - a[i]) / (1 - a[i]),
-            "Both are divided by the noise at i: SNR(i - 1) has its own, 1 - alpha_bar[i - 1].",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * (a[i - 1] / (1 - a[i - 1].square()) - a[i] / (1 - a[i].square())),
-            "The noise has the variance 1 - alpha_bar: alpha_bar is a variance already, nothing to square.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * (a[i - 1].square() / (1 - a[i - 1].square()) - a[i].square() / (1 - a[i].square())),
-            "You took alpha_bar for alpha, its root: alpha_bar is a variance already, nothing to square.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * (_snr(a, i - 1).square() - _snr(a, i).square()),
-            "You squared the SNR, which is a ratio of variances already.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * (_snr(a, i - 1) - _snr(a, i)).square(),
-            "The difference of the SNRs is not squared; it is the error in x_0 that is.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * (_snr(a, i - 1) + _snr(a, i)),
-            "You added the SNRs: the weight is half of what the SNR *loses*, a difference.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * _snr(a, i - 1) / _snr(a, i),
-            "That is half a ratio of SNRs; the weight is half their difference.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * _snr(a, i - 1) - _snr(a, i),
-            "The ½ is for the difference, not for its first part alone: a bracket is missing.",
-        ),
-        Mistake(
-            lambda i, a: 0.5 * (_snr(a, i - 2) - _snr(a, i - 1)),
-            "One step too early: step i leads from i to i - 1, so the weight compares SNR(i - 1) and SNR(i).",
-        ),
-    ),
-    properties=(
-        Property(
-            lambda args, weight: bool(weight > 0),
-            "The weight must be positive for every timestep; yours is not.",
-        ),
-    ),
-    hints=(
-        "The two posteriors have the same variance. What is left of their KL when only the means differ?",
-        "(difference of means)² / (2 variance). In terms of the SNR nearly everything cancels: see the step identity.",
-        "Half of SNR(i - 1) minus SNR(i), with SNR = alpha_bar / (1 - alpha_bar).",
-    ),
-)
-
-
-# ---------------------------------------------------------------- 3.4
-
-
 def eps_weight(i, alpha_bar):
     return x0_weight(i, alpha_bar) / _snr(alpha_bar, i)
 
 
 EPS_WEIGHT = Exercise(
-    id="3.4",
+    id="3.3",
     title="The weight of a timestep, for an error in eps",
     reference=eps_weight,
     inputs=_step_of_table,
@@ -410,7 +411,7 @@ EPS_WEIGHT = Exercise(
     mistakes=(
         Mistake(
             x0_weight,
-            "That is the weight of an error in x_0, 3.3. How large is that error when eps is off by one?",
+            "That is the weight of an error in x_0. How large is that error when eps is off by one?",
         ),
         Mistake(
             lambda i, a: x0_weight(i, a) * _snr(a, i),
@@ -440,7 +441,7 @@ EPS_WEIGHT = Exercise(
         ),
         Mistake(
             lambda i, a: 0.5 * (1 - a[i] / a[i - 1]),
-            "That is beta / 2. Start from 3.3 and change the unit of the error from x_0 to eps.",
+            "That is beta / 2. Start from the step identity and change the unit of the error from x_0 to eps.",
         ),
         Mistake(
             lambda i, a: x0_weight(i, a) * (1 - a[i]),
@@ -495,7 +496,286 @@ EPS_WEIGHT = Exercise(
     ),
     hints=(
         "Solve x_i = alpha x_0 + sigma eps for x_0. If eps is off by d, by how much is x_0 off?",
-        "By d · sigma / alpha. Squared, that is d² / SNR(i). Put it into the identity of 3.3.",
-        "The weight of 3.3, divided by SNR(i).",
+        "By d · sigma / alpha. Squared, that is d² / SNR(i). Put it into the step identity.",
+        "Half of SNR(i - 1) minus SNR(i), divided by SNR(i); SNR = alpha_bar / (1 - alpha_bar).",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 3.4
+
+
+def step_cost(i, alpha_bar, variance, squared_error):
+    c, tilde, _ = _step(alpha_bar, i)
+    r = tilde / variance
+    return 0.5 * (r - 1 - r.log() + c.square() * squared_error / variance)
+
+
+def _with_variance(generator, step=None, most=40, low=0.02, factor=None, batch=6):
+    alpha_bar = random_alpha_bar(generator, least=min(most, 4), most=most, low=low)
+    i = some_step(generator, alpha_bar, least=2, step=step)
+    if factor is None:
+        size, side = torch.rand(2, generator=generator, dtype=torch.float64)
+        factor = ((0.4 + size) * (1 if side < 0.5 else -1)).exp()  # not near 1, where float32 rounds the cost
+    variance = torch.as_tensor(factor, dtype=torch.float64) * _step(alpha_bar, i)[1]
+    return i, alpha_bar, variance, 3 * torch.randn(batch, generator=generator).square()
+
+
+def _cost(formula):
+    """A mistake as a formula in i, alpha_bar, c, beta tilde, beta, the variance and the squared error."""
+
+    def answer(i, alpha_bar, variance, squared_error):
+        return formula(i, alpha_bar, *_step(alpha_bar, i), variance, squared_error)
+
+    return answer
+
+
+STEP_COST = Exercise(
+    id="3.4",
+    title="What a step costs with a variance of one's own",
+    reference=step_cost,
+    inputs=_with_variance,
+    edges=edges(
+        _with_variance,
+        *({"step": step} for step in (2, 3, -1)),
+        {"factor": 1.0},
+        {"factor": 20.0},
+        {"factor": 0.05},
+        {"batch": 1},
+        {"step": 2, "most": 2},
+        {"step": -1, "low": 0.06},
+        {"step": 2, "low": 0.004},
+    ),
+    tolerance=5e-5,
+    mistakes=(
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: c**2 * e / (2 * tilde)),
+            "That is the step identity, which holds for the variance beta tilde; yours may be another one.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: c**2 * e / (2 * v)),
+            "That is only the part from the means. The two variances differ here, so that all of line (9) is needed.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (tilde / v - 1 - (tilde / v).log()) + 0 * e),
+            "That is only the part from the variances; the means are c (x_0 - guess) apart.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (tilde / v - 1 - (tilde / v).log() + e / v)),
+            "You put in the error of the guess. The *means* are c (x_0 - guess) apart, so it is multiplied by c².",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (tilde / v - 1 - (tilde / v).log() + c * e / v)),
+            "The distance of the means is c (x_0 - guess); squared, it has c² in it.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (tilde / v - 1 - (tilde / v).log() + c**2 * e.sqrt() / v)),
+            "The error is given squared already: no root is needed.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (tilde / v - 1 - (tilde / v).log() + c**2 * e**2 / v)),
+            "The error is given squared already: do not square it again.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (tilde / v - 1 - (tilde / v).log() + c**2 * e / tilde)),
+            "The distance of the means is measured in the wrong unit: it is the model that is surprised, so divide by "
+            "its variance.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (v / tilde - 1 - (v / tilde).log() + c**2 * e / tilde)),
+            "That is KL(p || q): the two sides have changed places. The posterior, of variance beta tilde, is q.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (v / tilde - 1 - (v / tilde).log() + c**2 * e / v)),
+            "r is upside down: it is the variance of q, beta tilde, over that of p, yours.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (beta / v - 1 - (beta / v).log() + c**2 * e / v)),
+            "The posterior's variance is beta tilde, not beta: it knows x_0 as well as x_i.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: tilde / v - 1 - (tilde / v).log() + c**2 * e / v),
+            "Twice too much: the ½ in front is missing.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (tilde / v - 1 + (tilde / v).log() + c**2 * e / v)),
+            "The logarithm has the wrong sign: r - 1 - log r is never negative.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (tilde / v - (tilde / v).log() + c**2 * e / v)),
+            "Half too much everywhere: with the right mean and the right variance the cost must be 0. A -1 is missing.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (tilde / v + 1 - (tilde / v).log() + c**2 * e / v)),
+            "The 1 is taken away, not added: with the right mean and the right variance the cost must be 0.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (tilde / v - 1 - 2 * (tilde / v).log() + c**2 * e / v)),
+            "The logarithm counts twice: the ½ belongs to it as well.",
+        ),
+        Mistake(
+            _cost(
+                lambda i, a, c, tilde, beta, v, e: (
+                    0.5 * ((tilde / v) ** 2 - 1 - 2 * (tilde / v).log() + c**2 * e / v**2)
+                )
+            ),
+            "You took the variances for standard deviations: the formula with sigma squares them once more.",
+        ),
+        Mistake(
+            _cost(
+                lambda i, a, c, tilde, beta, v, e: (
+                    0.5 * (tilde / v - 1 - (tilde / v).log() + a[i] * beta**2 / (1 - a[i]) ** 2 * e / v)
+                )
+            ),
+            "c has sqrt(alpha_bar[i - 1]) in it; you took alpha_bar[i].",
+        ),
+        Mistake(
+            _cost(
+                lambda i, a, c, tilde, beta, v, e: (
+                    0.5 * (tilde / v - 1 - (tilde / v).log() + (a[i - 1] * beta / (1 - a[i])) ** 2 * e / v)
+                )
+            ),
+            "c has the root of alpha_bar[i - 1] in it; you left the root out.",
+        ),
+        Mistake(
+            _cost(
+                lambda i, a, c, tilde, beta, v, e: (
+                    0.5 * (tilde / v - 1 - (tilde / v).log() + (1 - beta) * ((1 - a[i - 1]) / (1 - a[i])) ** 2 * e / v)
+                )
+            ),
+            "That is k, which multiplies x_i in the posterior's mean; the guess stands in for x_0, so c is needed.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (tilde / v - 1 - (tilde / v).log()) + c**2 * e / v),
+            "The part from the means is twice too large: the ½ belongs to all terms.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: 0.5 * (tilde / v - 1 - (tilde / v).log2() + c**2 * e / v)),
+            "The logarithm is to base 2, the rest is in nats: take the natural one.",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: (0.5 * (tilde / v - 1 - (tilde / v).log() + c**2 * e / v)).mean()),
+            "The values are right but averaged: return one cost for each squared error, (B,).",
+        ),
+        Mistake(
+            _cost(lambda i, a, c, tilde, beta, v, e: (0.5 * (tilde / v - 1 - (tilde / v).log() + c**2 * e / v)).sum()),
+            "The values are right but summed: return one cost for each squared error, (B,).",
+        ),
+    ),
+    properties=(
+        Property(lambda args, answer: bool((answer > -1e-6).all()), "A KL is never negative; some of yours are."),
+    ),
+    hints=(
+        "It is line (9) once more. Which of the two Gaussians is q, and which variance does each of them have?",
+        "q is the posterior, of variance beta tilde; p has the variance that is given. Their means differ by "
+        "c (x_0 - guess).",
+        "½ (r - 1 - log r + c² squared_error / variance), with r = beta tilde / variance; c and beta tilde are those "
+        "of exercise 3.2.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 3.5
+
+
+def bits_per_dim(nats, x):
+    return nats / (x[0].numel() * math.log(2))
+
+
+def _nats_of_pictures(generator, batch=None, channels=3, negative=False):
+    shape = (channels, *torch.randint(2, 7, (2,), generator=generator).tolist())
+    if batch is None:
+        batch = int(torch.randint(8, 12, (), generator=generator))
+    nats = 20 + 100 * torch.rand(batch, generator=generator)
+    if negative:  # a density may be above 1
+        nats = nats - 70
+    return nats, pictures(generator, batch, shape)
+
+
+BITS = Exercise(
+    id="3.5",
+    title="Nats to bits per dimension",
+    reference=bits_per_dim,
+    inputs=_nats_of_pictures,
+    edges=edges(_nats_of_pictures, {"batch": 1}, {"channels": 1}, {"negative": True}),
+    mistakes=(
+        Mistake(
+            lambda nats, x: nats * math.log(2) / x[0].numel(),
+            "You multiplied by log 2. A bit is the smaller unit, 0.69 nats, so the number must grow: divide.",
+        ),
+        Mistake(lambda nats, x: nats / x[0].numel(), "That is nats per dimension; a bit is log 2 = 0.69 nats."),
+        Mistake(
+            lambda nats, x: nats / math.log(2),
+            "That is bits for the whole picture; divide by its dimensions too.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (x[0, 0].numel() * math.log(2)),
+            "You divided by the pixels. Each pixel has C channels, and a dimension is one channel of one pixel.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (x.numel() * math.log(2)),
+            "You divided by all numbers of the batch; each entry of nats belongs to one picture.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (len(x) * math.log(2)),
+            "You divided by the number of pictures; a dimension is one number of one picture.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (x[0].numel() * math.log(10)),
+            "You used the logarithm of 10; a bit is a factor of 2.",
+        ),
+        Mistake(
+            lambda nats, x: nats.log2() / x[0].numel(),
+            "You took the logarithm of the nats. They are a logarithm already; only the unit changes.",
+        ),
+        Mistake(
+            lambda nats, x: -nats / (x[0].numel() * math.log(2)),
+            "The sign changed; nats here are -log p already.",
+        ),
+        Mistake(
+            lambda nats, x: (nats / (x[0].numel() * math.log(2))).mean(),
+            "The values are right but averaged: return one number per picture, (B,).",
+        ),
+        Mistake(
+            lambda nats, x: nats / (x[0].numel() * math.log(2)) + 7,
+            "You added the 7 bits of 256 grey levels; this exercise asks for the density, without them.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (x[0].numel() * math.log(2)) + 8,
+            "You added 8 bits; this exercise asks for the density, without the grey levels.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (x.shape[1] * math.log(2)),
+            "You divided by the channels alone; a dimension is one channel of one pixel.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (2 * x[0].numel()),
+            "A bit is log 2 = 0.69 nats, not 2.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (256 * x[0].numel()),
+            "The 256 grey levels do not come in: a bit is log 2 nats.",
+        ),
+        Mistake(
+            lambda nats, x: nats * x[0].numel() / math.log(2),
+            "You multiplied by the dimensions: per dimension is divided by them.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (x[0].numel() + math.log(2)),
+            "You added log 2 to the dimensions: both divide, so they multiply each other.",
+        ),
+        Mistake(
+            lambda nats, x: 2 ** (nats / x[0].numel()),
+            "You took a power: bits per dimension are a logarithm, in another unit.",
+        ),
+        Mistake(
+            lambda nats, x: nats / (x.shape[-1] ** 2 * math.log(2)),
+            "You took the width for the height, or forgot the channels: a picture has C · H · W dimensions.",
+        ),
+    ),
+    hints=(
+        "Two changes of unit, one after the other: from nats to bits, and from a whole picture to one of its numbers.",
+        "One bit is log 2 nats. A picture of shape (C, H, W) has C · H · W dimensions.",
+        "x[0].numel() counts one picture's dimensions; divide by it and by math.log(2).",
     ),
 )
