@@ -6,6 +6,7 @@ import torch
 from diffusion_lib.course.exercises import check
 from diffusion_lib.course.exercises.catalogue import find
 from diffusion_lib.course.exercises.draws import Stopped, draws
+from diffusion_lib.course.exercises.shared import _clipped
 from diffusion_lib.course.exercises.variants import variants
 from diffusion_lib.course.exercises.verdicts import judge
 
@@ -192,3 +193,12 @@ def test_what_changes_nothing_is_no_slip():
     exercise = find("4.5")
     sentence = says("4.5", lambda *arguments: exercise.reference(*arguments) * (1 + 2.2 * exercise.tolerance))
     assert sentence.startswith("not yet. ") and "of the right formula with" not in sentence
+
+
+def test_a_clip_is_named_by_the_side_that_it_cuts():
+    exact = torch.tensor([0.0712345678901, 0.5, 3.0], dtype=torch.float64)
+    cut = exact.clamp_max(2.0).float().double()  # whose least number is a rounding above the exact one
+    assert cut.min() > exact.min()
+    assert _clipped(find("3.1"), [(exact, cut)]) == "2 from above"
+    assert _clipped(find("3.1"), [(exact, exact.clamp(0.3, 2.0))]) == "[0.3, 2]"
+    assert _clipped(find("3.1"), [(exact, exact.clamp_min(0.3))]) == "0.3 from below"

@@ -244,6 +244,12 @@ def test_samples_differ_from_one_another(mixture):
     assert torch.pdist(x).min() > 0
 
 
+@pytest.mark.parametrize("step", ["ddim", ddim, partial(ddim, eta=0.5)])
+def test_the_progress_bar_is_named_after_the_step(step, mixture, capsys):
+    sample(Exact(mixture, Flow()), (2,), 2, steps=2, step=step, progress=True)
+    assert "ddim:" in capsys.readouterr().err
+
+
 def test_batches_do_not_change_deterministic_samples(mixture):
     denoise = Exact(mixture, Cosine())
     cond = torch.arange(10) % 2

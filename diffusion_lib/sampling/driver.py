@@ -104,7 +104,8 @@ def sample(
         raise ValueError(f"cond has {conditions.count(cond)} conditions for {count} samples: give one each")
     if x is not None and tuple(x.shape) != (count, *shape):
         raise ValueError(f"x has shape {tuple(x.shape)}, it must be {(count, *shape)}: one start for each sample")
-    name = step if isinstance(step, str) else getattr(step, "__name__", type(step).__name__)
+    function = getattr(step, "func", step)  # of a partial
+    name = step if isinstance(step, str) else getattr(function, "__name__", type(function).__name__)
     step = with_options(STEPS.find(step) if isinstance(step, str) else step, options or {})
     times = uniform_times(steps) if times is None else check_times(times)
     generator = torch.Generator().manual_seed(seed)

@@ -56,8 +56,8 @@ def _clipped(exercise: Exercise, pairs: list[tuple[Tensor, Tensor]]) -> str | No
     low = min(float(own.min()) for _, own in pairs)
     high = max(float(own.max()) for _, own in pairs)
     if low < high and all(close(exercise, exact.clamp(low, high), own, TIMES) for exact, own in pairs):
-        below = any((exact < low - 1e-9).any() for exact, _ in pairs)
-        above = any((exact > high + 1e-9).any() for exact, _ in pairs)
+        below = not all(close(exercise, exact, exact.clamp_min(low), TIMES) for exact, _ in pairs)
+        above = not all(close(exercise, exact, exact.clamp_max(high), TIMES) for exact, _ in pairs)
         return (
             f"[{low:.4g}, {high:.4g}]"
             if below and above
