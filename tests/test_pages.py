@@ -66,9 +66,9 @@ def test_solutions_are_folded_and_say_what_they_are():
 
 
 def markdown_of(cell):
-    """What a cell shows in Markdown: its text, or its outputs, such as the stills of predictions."""
+    """What a cell shows in Markdown: its text, without where links lead, or its outputs, such as predictions' stills."""
     if cell.cell_type == "markdown":
-        return [cell.source]
+        return [re.sub(r"\]\([^)\s]*\)", "]", cell.source)]
     return ["".join(output.get("data", {}).get("text/markdown", "")) for output in cell.get("outputs", [])]
 
 
