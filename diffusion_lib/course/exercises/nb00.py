@@ -250,6 +250,10 @@ WALK = Exercise(
             "What is left when the picture's part is taken away is t times the noise: divide by t.",
         ),
         Mistake(
+            _walk_with(noise=lambda x, x0, t, start: x - x0),
+            "In the noise: only 1 - t of the picture is in x, and what is left then is t times the noise.",
+        ),
+        Mistake(
             _walk_with(noise=lambda x, x0, t, start: (x - x0) / t),
             "In the noise: only 1 - t of the picture is in x. Take away that much.",
         ),
