@@ -133,6 +133,8 @@ CANNOT = [  # (exercises, what cannot change their answers, why)
     (r"4\.5", r"data reversed", "a mean over the data has no order"),
     (r"5\.1", r"losses (made positive|not below 0\.01)|result made positive", "losses are above 0.1"),
     (r"5\.2", rf"u {SIGNS}", "u lies in [0, 1)"),
+    (r"6\.5", rf"(times|sigmas) {SIGNS}|alphas made positive", "times and sigmas lie in [0, 1], alphas in [0, 1.2]"),
+    (r"6\.5", r"times not below 0\.01|alphas sorted", "guess is not asked at the last time; alphas rise on the way"),
 ]
 
 
@@ -187,6 +189,8 @@ SPECIAL = {  # cases in which a function may do something else, each of them all
             "t = T": lambda a: last(a, "t", "alpha_bar"), "s + 1 = t": lambda a: a["s"] + 1 == a["t"], "one picture": lambda a: len(a["x_t"]) == 1},
     "6.4": {"w = 0": lambda a: a["w"] == 0, "w = 1": lambda a: a["w"] == 1, "one half": lambda a: a["w"] == 0.5,
             "obtuse": lambda a: (a["a"] * a["b"]).sum() < -0.5 * a["a"].norm() * a["b"].norm(), "one channel": lambda a: len(a["a"]) == 1},
+    "6.5": {"one step": lambda a: len(a["times"]) == 2, "to time 0": lambda a: a["times"][-1] == 0, "from below 1": lambda a: a["times"][0] < 1,
+            "one picture": lambda a: len(a["x"]) == 1},
 }  # fmt: skip
 SPECIAL["2.4"] = SPECIAL["6.1"] = {key: case for key, case in SPECIAL["2.1"].items() if key != "one picture"}
 SPECIAL["3.4"] = SPECIAL["3.3"] | {"one error": lambda a: len(a["squared_error"]) == 1}

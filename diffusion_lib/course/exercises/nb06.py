@@ -1,7 +1,7 @@
-"""Exercises of notebook 06, sampling: 6.1 the ancestral step, 6.2 the DDIM step, 6.3 DDIM with eta, 6.4 slerp.
+"""Exercises of notebook 06, sampling: 6.1 the ancestral step, 6.2 the DDIM step, 6.3 eta, 6.4 slerp, 6.5 the walk.
 
 6.1 is algorithm 2 of Ho, Jain and Abbeel 2020 with the posterior's variance; 6.2 and 6.3 are equations 12 and 16 of
-Song, Meng and Ermon 2021; 6.4 is Shoemake 1985.
+Song, Meng and Ermon 2021; 6.4 is Shoemake 1985; 6.5 walks the step of 6.2 from the first time to the last.
 """
 
 import math
@@ -570,5 +570,199 @@ SLERP = Exercise(
         "Walk along a circle, not along the chord. You need the angle between a and b, as long vectors.",
         "cos(angle) = a · b / (|a| |b|), summed over all numbers. The factors are sines, over sin(angle).",
         "sin((1 - w) angle) goes with a, sin(w angle) with b; both are divided by sin(angle).",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 6.5
+
+
+class _Guess:
+    """A guess of x0 that depends on all of x and on t, and notes whether it was asked."""
+
+    def __init__(self, generator: torch.Generator):
+        self.slope, self.offset = torch.rand(2, generator=generator).tolist()
+        self.asked = False
+
+    def __call__(self, x, t):
+        self.asked = True
+        return 1.5 * (0.4 + self.slope * t) * x.tanh() + 0.2 * x.roll(1, -1) + self.offset * (1 - t)
+
+
+def generate(guess, x, times, alphas, sigmas):
+    return _walk(guess, x, times, alphas, sigmas)
+
+
+def _walk(guess, x, times, alphas, sigmas, step=None, asked=0, keep=None, turns=slice(None)):
+    """The right walk but for its step, from (x, x0, alpha_t, sigma_t, alpha_s, sigma_s, start), or its bookkeeping.
+
+    `asked`: 1 asks at the time where the step ends; `keep` says what x is asked and stepped from, given (x, start);
+    `turns` are the steps that are taken.
+    """
+    start = x
+    for k in range(len(times) - 1)[turns]:
+        here = keep(x, start) if keep else x
+        x0 = guess(here, times[k + asked])
+        parts = alphas[k], sigmas[k], alphas[k + 1], sigmas[k + 1]
+        x = step(here, x0, *parts, start) if step else ddim_step(here, x0, *parts)
+    return x
+
+
+def _walk_with(**changes):
+    """The walk with one thing done otherwise."""
+    return lambda g, x, times, alphas, sigmas: _walk(g, x, times, alphas, sigmas, **changes)
+
+
+def _noise_found_once(guess, x, times, alphas, sigmas):
+    """The noise found in the first step is kept to the end."""
+    x0 = guess(x, times[0])
+    eps = (x - alphas[0] * x0) / sigmas[0]
+    for k in range(1, len(times)):
+        x = alphas[k] * x0 + sigmas[k] * eps
+        x0 = guess(x, times[k]) if k + 1 < len(times) else x0
+    return x
+
+
+def _last_guess(guess, x, times, alphas, sigmas):
+    return guess(_walk(guess, x, times, alphas, sigmas, turns=slice(-1)), times[-2])
+
+
+def _walk_inputs(generator, steps=None, batch=2, start=1.0, end=None):
+    if steps is None:
+        steps = int(torch.randint(3, 7, (), generator=generator))
+    if end is None:
+        end = 0.1 + 0.3 * float(torch.rand((), generator=generator))
+    between = 0.6 + 0.8 * torch.rand(steps, generator=generator, dtype=torch.float64)  # uneven steps
+    share = torch.cat([torch.zeros(1, dtype=torch.float64), between.cumsum(0) / between.sum()])
+    times = start + (end - start) * share
+    times[-1] = end
+    alphas, sigmas = (1 - times) * 1.2, (1.3 * times).sin()
+    return _Guess(generator), 1.5 * torch.randn(batch, 1, 3, 4, generator=generator), times, alphas, sigmas
+
+
+def _never_asked(arguments) -> str | None:
+    """What is amiss where the guess was never asked."""
+    return None if arguments[0].asked else "guess was never called: it is asked once in every step, at x and its time."
+
+
+def _one_jump(guess, x, times, alphas, sigmas):
+    """One step from the first time to the last."""
+    ends = [0, -1]
+    return _walk(guess, x, times[ends], alphas[ends], sigmas[ends])
+
+
+def _guess_of_guess(guess, x, times, alphas, sigmas):
+    for t in times:
+        x = guess(x, t)
+    return x
+
+
+WALK = Exercise(
+    id="6.5",
+    title="The walk from noise to picture",
+    reference=generate,
+    inputs=_walk_inputs,
+    edges=edges(
+        _walk_inputs, {"steps": 1}, {"steps": 2}, {"end": 0.0}, {"steps": 1, "end": 0.0}, {"start": 0.7}, {"batch": 1}
+    ),
+    remark=_never_asked,
+    changes=("guess",),
+    tolerance=3e-5,
+    mistakes=(
+        Mistake(
+            lambda g, x, times, a, s: g(x, times[0]),
+            "guess was asked once and its answer returned: that is the article's code. A walk goes only as far as "
+            "the next time, and asks again.",
+        ),
+        Mistake(
+            _walk_with(keep=lambda x, start: start),
+            "Every step starts from the first noise again: x has to become what the step before made of it.",
+        ),
+        Mistake(
+            _walk_with(step=lambda x, x0, a, s, b, r, start: b * x0 + r * start),
+            "The noise that you mix in at s is the start of the walk. Take it out of the present x: "
+            "eps = (x - alpha_t x0) / sigma_t.",
+        ),
+        Mistake(
+            _noise_found_once,
+            "eps was found once, in the first step; x and the guess change, so it is found anew in each.",
+        ),
+        Mistake(
+            _walk_with(step=lambda x, x0, a, s, b, r, start: x0),
+            "x became the guess itself: no noise is left after the first step. Mix x0 and eps at the level of s.",
+        ),
+        Mistake(_walk_with(turns=slice(-1)), "The last step is missing: N + 1 times make N steps."),
+        Mistake(_walk_with(turns=slice(1, None)), "The first step is missing: the walk begins at times[0]."),
+        Mistake(_walk_with(turns=slice(1)), "Only the first step was taken: is `return` inside the loop?"),
+        Mistake(
+            _walk_with(step=lambda x, x0, a, s, b, r, start: b * x0 + s * (x - a * x0) / s),
+            "The noise keeps the level of t: at s it is multiplied by sigma_s.",
+        ),
+        Mistake(
+            _walk_with(step=lambda x, x0, a, s, b, r, start: b * x0 + r * x),
+            "You used x itself as the noise. Take the picture out of it first: eps = (x - alpha_t x0) / sigma_t.",
+        ),
+        Mistake(
+            _walk_with(step=lambda x, x0, a, s, b, r, start: b * x0 + r * (x - x0) / s),
+            "The picture sits in x shrunk by alpha_t: subtract alpha_t x0, not x0.",
+        ),
+        Mistake(
+            _walk_with(step=lambda x, x0, a, s, b, r, start: b * x0 + r * (x - a * x0)),
+            "x - alpha_t x0 is the noise times sigma_t: divide by sigma_t before you multiply by sigma_s.",
+        ),
+        Mistake(
+            _walk_with(step=lambda x, x0, a, s, b, r, start: x0 + r * (x - a * x0) / s),
+            "The noise is right; the picture at s is shrunk by alpha_s.",
+        ),
+        Mistake(
+            _walk_with(step=lambda x, x0, a, s, b, r, start: a * x0 + r * (x - a * x0) / s),
+            "The picture is still at the level of t: multiply x0 by alpha_s.",
+        ),
+        Mistake(
+            _walk_with(step=lambda x, x0, a, s, b, r, start: b * x0),
+            "The noise is gone: a step keeps the eps that it finds, and only lowers it to sigma_s.",
+        ),
+        Mistake(
+            _walk_with(step=lambda x, x0, a, s, b, r, start: b * x0 - r * (x - a * x0) / s),
+            "The noise is taken away; it is added, at the level sigma_s.",
+        ),
+        Mistake(
+            _last_guess,
+            "That is the last guess. It is where the walk ends only if the last time is 0; here x at times[-1] is "
+            "asked for.",
+        ),
+        Mistake(
+            lambda g, x, times, a, s: _walk(lambda y, t: g(y, t).clamp(-1, 1), x, times, a, s),
+            "You clipped the guess to [-1, 1]. That is a choice of its own; here the guess is used as it is.",
+        ),
+        Mistake(
+            lambda g, x, times, a, s: _walk(lambda y, t: g(y, times[0]), x, times, a, s),
+            "guess was told times[0] in every step: hand it the time where x is.",
+        ),
+        Mistake(
+            _one_jump,
+            "That is a single step from the first time to the last, with one guess. A walk stops at every time "
+            "between, and asks again.",
+        ),
+        Mistake(
+            _guess_of_guess,
+            "guess is fed with its own answers. Between two questions x is mixed anew: x0 and eps at the level of s.",
+        ),
+        Mistake(
+            lambda g, x, times, a, s: _walk(g, x, torch.arange(len(times)), a, s),
+            "guess was told the number of the step; it takes the time, times[k].",
+        ),
+        Mistake(
+            _walk_with(asked=1),
+            "guess was asked at s, the time where the step goes; x is still at t. Ask guess(x, t).",
+        ),
+    ),
+    hints=(
+        "A loop over the steps. In each: ask for the guess where you are, then take the DDIM step of 6.2 to the next "
+        "time.",
+        "for k in range(len(times) - 1): the step goes from times[k] to times[k + 1]; guess(x, times[k]) is asked "
+        "before it.",
+        "eps = (x - alphas[k] * x0) / sigmas[k], then x = alphas[k + 1] * x0 + sigmas[k + 1] * eps; return x after "
+        "the loop.",
     ),
 )
