@@ -21,7 +21,7 @@ QUESTIONS = (
         because="The network knows what digits look like and how noise looks, and the classifier only the former.",
     ),
     Question(
-        "0.5",
+        "0.4b",
         "Three flaws: *one step* takes the very first guess as the picture; *fresh noise* mixes in new noise at "
         "each step instead of what is in $x$; *no clock* tells the network $t=1$ at all times. Which of them lowers "
         "the share that is read right most?",
@@ -30,7 +30,7 @@ QUESTIONS = (
         because="Each draws something legible: the average digit, or one that is plainer than handwriting is.",
     ),
     Question(
-        "0.5b",
+        "0.5",
         "The network's guess is compared with the true picture, and the mean squared error plotted. How will that "
         "curve look while the drawings become good?",
         choices=(
