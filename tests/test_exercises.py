@@ -363,6 +363,30 @@ def of_6_3(x_t, x0, s, t, eta, noise, alpha_bar):
     return ddim(eta) + new * (noise - drawn)
 
 
+class TableSchedule:
+    """Alpha and sigma at the times of a list, and nowhere else."""
+
+    def __init__(self, times, alphas, sigmas):
+        self.at = {float(t): (a, s) for t, a, s in zip(times, alphas, sigmas, strict=True)}
+
+    def pair(self, t, x):
+        return self.at[float(t)]
+
+
+def of_6_5(guess, x, times, alphas, sigmas):
+    """The package's driver with its DDIM step, on a schedule that is this table."""
+    schedule = TableSchedule(times, alphas, sigmas)
+
+    def denoise(x, t, cond=None):
+        x0 = guess(x, t)
+        alpha, sigma = schedule.pair(t, x)
+        return predictions.Prediction(x0, (x - alpha * x0) / sigma)
+
+    denoise.schedule, denoise.null = schedule, lambda cond: cond
+    *_, last = sampling.walk(denoise, x, [float(t) for t in times], "ddim")
+    return last.x
+
+
 def of_6_4(a, b, w):
     return sampling.slerp(a[None], b[None], w)[0]
 
