@@ -14,10 +14,11 @@ data folder (`~/.local/share/diffusion_lib/` on Linux). Where it cannot be writt
 
 import json
 import os
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from platformdirs import user_data_path
 
 VARIABLE = "DIFFUSION_PROGRESS"
 
@@ -56,7 +57,7 @@ def path() -> Path:
     """Where the record is kept; it need not exist."""
     if named := os.environ.get(VARIABLE):
         return Path(named).expanduser()
-    return _data_folder() / "diffusion_lib" / "progress.jsonl"
+    return user_data_path() / "diffusion_lib" / "progress.jsonl"
 
 
 def record(kind: str, id: str, value: dict) -> str:
@@ -126,19 +127,6 @@ def _entry(line: dict) -> Entry:
     if not (isinstance(entry.kind, str) and isinstance(entry.id, str) and isinstance(entry.value, dict)):
         raise ValueError("an entry has a kind, an id and a value")
     return entry
-
-
-def _data_folder() -> Path:
-    """The folder in which programs keep a user's data."""
-    try:
-        from platformdirs import user_data_path
-    except ImportError:
-        if sys.platform == "win32":
-            return Path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local").expanduser()
-        if sys.platform == "darwin":
-            return Path("~/Library/Application Support").expanduser()
-        return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
-    return user_data_path()
 
 
 def _why(error: OSError) -> str:
