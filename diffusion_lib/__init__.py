@@ -10,7 +10,7 @@ Everything here is one sentence, ``x_t = alpha(t) * x_0 + sigma(t) * noise``, re
 Read them in this order; each imports only from those before it (the table is in ``pyproject.toml``)::
 
     registry  bundled  conditions  gaussians  schedules  times  predictions  networks  data
-    denoisers  objective  sampling  checkpoints  training  evaluation  course
+    denoisers  objective  sampling  interop  checkpoints  training  evaluation  course
 
 ``course`` is the classroom: figures, widgets, exercises, pages. Modules are loaded on first use, so
 ``import diffusion_lib`` costs next to nothing.
@@ -33,6 +33,7 @@ __all__ = [  # noqa: RUF022 in the order of the floor plan
     "denoisers",
     "objective",
     "sampling",
+    "interop",
     "checkpoints",
     "training",
     "evaluation",

@@ -26,6 +26,10 @@ import torch
 from torch import Tensor
 
 LOG_2PI = math.log(2 * math.pi)
+DIFFERENCES = 2**23
+"""How many differences between coordinates of points and of means are held at a time: 64 MB in float64. Blocks so large
+go back to the system at once; smaller ones leave holes between the results, and the memory grows as if nothing were
+split."""
 
 
 @dataclass(frozen=True)
@@ -163,5 +167,12 @@ class GaussianMixture:
         """log w_k + log N(x; alpha m_k, alpha² v_k + sigma²), (B, K)."""
         alpha, sigma = (torch.as_tensor(c, dtype=x.dtype, device=x.device) for c in (alpha, sigma))
         var = alpha**2 * self.variances + sigma**2
-        distance = (x[:, None] - alpha[..., None] * self.means).square().sum(-1)
+        rows = max(1, DIFFERENCES // self.means.numel())  # of many points and components, a part at a time
+        factors = alpha.split(rows) if alpha.ndim and len(alpha) > 1 else [alpha] * len(x.split(rows))
+        distance = torch.cat(
+            [
+                (part[:, None] - factor[..., None] * self.means).square().sum(-1)
+                for part, factor in zip(x.split(rows), factors, strict=True)
+            ]
+        )
         return self.weights.log() - (distance / var + self.dim * (var.log() + LOG_2PI)) / 2

@@ -30,6 +30,7 @@ from torch import Tensor
 from .conditions import Condition
 from .denoisers import Denoiser, DenoiserLike
 from .gaussians import Gaussian
+from .networks import Autoencoder
 from .predictions import TARGETS, determinant
 from .registry import Registry
 from .schedules import Schedule, Time
@@ -151,6 +152,26 @@ def bound(denoise: DenoiserLike, x0: Tensor, timesteps: int, generator: torch.Ge
         torch.stack(steps) if steps else x0.new_zeros(0, len(x0)),
         reconstruction.flatten(1).sum(1),
     )
+
+
+def autoencoder_bound(net: Autoencoder, x: Tensor, noise: Tensor, variance: float) -> Bound:
+    """The bound of an autoencoder, one latent z in the place of x_1 … x_T: the KL of q(z | x), and -log p(x | z).
+
+    x: pictures (B, …); noise: standard Gaussian of the latents' shape, from which z is made. The decoder's picture has
+    ``variance`` around it in every pixel: the error that is allowed. Small, the pictures are sharp and the KL large;
+    1 would blur them away. In nats a sample. Source: Kingma & Welling 2014, equation 10.
+
+    Raises:
+        ValueError: the variance is not above 0.
+    """
+    if not 0 < variance < math.inf:
+        raise ValueError(f"variance={variance!r} must be above 0 and finite: 0.002 is a small error of a pixel")
+    mean, log_variance = net.posterior(x)
+    encoded = Gaussian(mean, log_variance.exp())
+    picture = net.picture(mean + (log_variance / 2).exp() * noise)
+    standard = Gaussian(torch.zeros_like(mean), torch.ones_like(mean))
+    reconstruction = -Gaussian(picture, torch.full_like(picture, variance)).log_prob(x)
+    return Bound(encoded.kl(standard).flatten(1).sum(1), x.new_zeros(0, len(x)), reconstruction.flatten(1).sum(1))
 
 
 @torch.no_grad()

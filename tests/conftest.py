@@ -80,3 +80,17 @@ def no_network(monkeypatch):
 @pytest.fixture
 def generator():
     return torch.Generator().manual_seed(0)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Where the time went: the longest files, in seconds of the worker that ran them."""
+    seconds = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if hasattr(report, "duration"):
+                file = report.nodeid.split("::")[0]
+                seconds[file] = seconds.get(file, 0.0) + report.duration
+    if sum(seconds.values()) > 60:
+        longest = sorted(seconds.items(), key=lambda item: -item[1])[:20]
+        terminalreporter.section("where the time went")
+        terminalreporter.write_line(", ".join(f"{file} {count:.0f} s" for file, count in longest))

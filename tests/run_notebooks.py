@@ -1,6 +1,7 @@
 """Execute notebooks in place, as they are committed: in order, from a fresh kernel, with stills for live views.
 
 Run by hand, from the project's folder:  python tests/run_notebooks.py notebooks/05_training.ipynb [NOTEBOOK …]
+Prints how long each took and the most memory that its kernel held (the course allows 90 s and 1.5 GB).
 
 One thread (OMP_NUM_THREADS=1), as in the tests. A notebook that fails stays as it was.
 """
@@ -8,6 +9,7 @@ One thread (OMP_NUM_THREADS=1), as in the tests. A notebook that fails stays as 
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import nbformat
@@ -19,11 +21,14 @@ from diffusion_lib.course.server import keep_stills
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}  # as JupyterLab writes it
 
 
-def execute(path: Path) -> None:
-    """Run one notebook and write it back: no widget state, no times, the language as it was stated before."""
+def execute(path: Path) -> str:
+    """Run one notebook and write it back: no widget state, no times, the language as it was stated before.
+
+    Returns what it took.
+    """
     notebook = nbformat.read(path, as_version=4)
     language = notebook.metadata.get("language_info")
-    NotebookClient(
+    client = NotebookClient(
         notebook,
         timeout=900,
         kernel_name=KERNEL["name"],
@@ -31,12 +36,25 @@ def execute(path: Path) -> None:
         coalesce_streams=True,
         store_widget_state=False,
         resources={"metadata": {"path": str(path.parent.resolve())}},
-    ).execute()
+    )
+    memory = "memory unknown"
+
+    def measure(**_) -> None:
+        nonlocal memory
+        status = Path(f"/proc/{client.km.provisioner.pid}/status")  # Linux alone remembers the peak
+        if status.exists():
+            memory = f"{int(status.read_text().split('VmHWM:')[1].split()[0]) / 1e6:.2f} GB"
+
+    client.on_cell_executed = measure  # after the last cell, the kernel is gone
+    start = time.monotonic()
+    client.execute()
+    seconds = time.monotonic() - start
     keep_stills(notebook)
     notebook.metadata["kernelspec"] = KERNEL
-    if language:
+    if "version" in (language or {}):
         notebook.metadata["language_info"] = language  # or the version would change from machine to machine
     path.write_text(nbformat.writes(notebook).rstrip("\n") + "\n", encoding="utf-8")  # indent 1, no ASCII escapes
+    return f"{seconds:.0f} s, {memory}"
 
 
 def main(paths: list[str]) -> int:
@@ -53,11 +71,11 @@ def execute_all(paths: list[str]) -> int:
     """Run each notebook in turn, up to the first that fails; returns the exit status."""
     for path in map(Path, paths):
         try:
-            execute(path)
+            took = execute(path)
         except CellExecutionError as error:
             print(f"{path}: left as it was, because a cell failed:\n{error}", file=sys.stderr)
             return 1
-        print(path)
+        print(f"{path}: {took}", flush=True)
     return 0
 
 

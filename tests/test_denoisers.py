@@ -4,9 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from diffusion_lib.denoisers import Clipped, Denoiser, Empirical, Exact, Guided
+from diffusion_lib.denoisers import Clipped, Denoiser, Empirical, Exact, Guided, Inpainted, Latent
+from diffusion_lib.gaussians import GaussianMixture
 from diffusion_lib.networks import MLP
+from diffusion_lib.sampling import sample, walk
 from diffusion_lib.schedules import EDM, Cosine, CosineBeta, Flow, LinearBeta
+from diffusion_lib.times import uniform_times
 
 F64 = torch.float64
 
@@ -340,3 +343,69 @@ def test_clipping_is_the_same_in_every_formula():
     from_x0 = q.posterior(x, clipped.x0, s, t).mean
     from_eps = q.posterior(x, (x - sigma * clipped.eps) / alpha, s, t).mean
     torch.testing.assert_close(from_x0, from_eps)
+
+
+def test_a_walk_ends_at_what_is_known(schedule, mixture, generator):
+    """Exactly there, and on the way at the noise level of each stop: x_t = alpha known + sigma noise with one noise."""
+    known, mask = torch.tensor([0.3, 0.0], dtype=F64), torch.tensor([True, False])
+    denoise = Inpainted(Exact(mixture, schedule), known, mask)
+    x = torch.randn(50, 2, generator=generator, dtype=F64) * torch.hypot(schedule.alpha(1.0), schedule.sigma(1.0))
+    stops = list(walk(denoise, x, uniform_times(20)))
+    noise = (x[:, 0] - schedule.alpha(1.0) * 0.3) / schedule.sigma(1.0)
+    for stop in stops:
+        expected = schedule.alpha(stop.t) * 0.3 + schedule.sigma(stop.t) * noise
+        torch.testing.assert_close(stop.x[:, 0], expected, rtol=1e-9, atol=1e-9)
+    assert stops[-1].x[:, 1].std() > 0.1
+
+
+@pytest.mark.parametrize("step", ["ddim", "ancestral", "heun", "dpmpp_2m"])
+def test_inpainting_draws_the_conditional_distribution_where_parts_are_independent(step):
+    """Two independent peaks in each coordinate: whatever the first is told, the second has its own distribution."""
+    ends = torch.tensor([[-1.0, -0.8], [-1.0, 1.2], [1.0, -0.8], [1.0, 1.2]], dtype=F64)
+    weights = torch.tensor([0.15, 0.35, 0.15, 0.35], dtype=F64)  # 0.5 × 0.5 and 0.3 × 0.7
+    mixture = GaussianMixture(weights, ends, torch.full((4,), 0.01, dtype=F64))
+    denoise = Inpainted(Exact(mixture, Cosine()), torch.tensor([1.0, 0.0], dtype=F64), torch.tensor([True, False]))
+    n = 4000
+    x = torch.randn(n, 2, generator=torch.Generator().manual_seed(3), dtype=F64)
+    *_, end = walk(denoise, x, uniform_times(60), step, **{"generator": torch.Generator().manual_seed(4)})
+    assert (end.x[:, 0] - 1).abs().max() < 1e-9
+    right = (end.x[:, 1] > 0.2).double().mean().item()
+    assert abs(right - 0.7) < 4 * (0.21 / n) ** 0.5 + 0.01  # the steps' own error
+
+
+def test_inpainting_asks_for_the_noised_picture_as_it_is_and_passes_the_condition_on(mixture):
+    denoise = Exact(mixture, Cosine())
+    x, cond = torch.randn(4, 2, generator=torch.Generator().manual_seed(0), dtype=F64), torch.tensor([0, 1, -1, 0])
+    told = Inpainted(denoise, torch.zeros(2, dtype=F64), torch.tensor([False, False]))
+    assert torch.equal(told(x, 0.4, cond).x0, denoise(x, 0.4, cond).x0)
+    assert torch.equal(told(x, 0.4, cond).eps, denoise(x, 0.4, cond).eps)
+    assert torch.equal(told.null(cond), denoise.null(cond))
+    clean = Inpainted(denoise, x, torch.tensor([True, True]))(x, 0.0)
+    assert torch.equal(clean.x0, x) and not clean.eps.any()
+    with pytest.raises(ValueError, match="mask is torch.float32, it must be bool"):
+        Inpainted(denoise, x, torch.ones(2))
+
+
+class Doubling:
+    """Latents are half the size of pictures."""
+
+    latent_shape = (2,)
+
+    def encode(self, x):
+        return x / 2
+
+    def decode(self, z):
+        return 2 * z
+
+
+def test_a_latent_denoiser_is_called_as_every_other(mixture):
+    """Samplers and guidance know no difference; what comes out is decoded."""
+    denoise = Exact(mixture, Cosine())
+    latent = Latent(Guided(denoise, 2.0), Doubling())
+    x, cond = torch.randn(6, 2, generator=torch.Generator().manual_seed(0), dtype=F64), torch.tensor([0, 1, 0, 1, 1, 0])
+    inside, outside = (list(walk(d, x, uniform_times(5), cond=cond)) for d in (Guided(denoise, 2.0), latent))
+    pictures = list(latent.decoded(outside))
+    for a, b, c in zip(inside, outside, pictures, strict=True):
+        assert torch.equal(a.x, b.x) and torch.equal(2 * a.x, c.x) and torch.equal(2 * a.x0, c.x0) and a.t == c.t
+    assert latent.shape == (2,) and torch.equal(latent.decode(latent.encode(x)), x)
+    assert sample(latent, latent.shape, 3, cond=cond[:3]).shape == (3, 2)

@@ -14,6 +14,7 @@ from diffusion_lib.evaluation import (
     accuracy,
     bootstrap,
     classify,
+    classify_all,
     features,
     frechet,
     frechet_distance,
@@ -426,6 +427,31 @@ def test_features_and_verdicts_are_the_same_in_any_batches(digits):
     share = right / 50
     result = accuracy(pictures, wrong, classifier)
     assert result.value == pytest.approx(share) and result.spread == pytest.approx(math.sqrt(share * (1 - share) / 50))
+
+
+def test_all_attributes_are_read_the_label_first():
+    shapes = data.load("shapes", count=40)
+    classifier = train_classifier(shapes, steps=2, batch=8)
+    read = classify_all(shapes.x, classifier, batch=7)
+    assert read.shape == (40, 4) and torch.equal(read[:, 0], classify(shapes.x, classifier))
+    for column, logits in zip(read.T, classifier.logits(shapes.x), strict=True):
+        assert torch.equal(column, logits.argmax(1))
+
+
+def test_a_classifier_learns_from_what_augment_makes_of_the_pictures():
+    """Each batch once, drawn from the training's own generator; the features' scale is that of the data themselves."""
+    shapes, seen = data.load("shapes", count=60), []
+
+    def darker(pictures, generator):
+        seen.append(pictures)
+        return pictures - torch.rand(len(pictures), 1, 1, 1, generator=generator)
+
+    changed, again = (train_classifier(shapes, steps=3, batch=8, augment=darker) for _ in range(2))
+    plain = train_classifier(shapes, steps=3, batch=8)
+    assert [len(x) for x in seen] == [8] * 6 and torch.equal(seen[0], seen[3])
+    assert torch.equal(changed.head.weight, again.head.weight)
+    assert not torch.equal(changed.head.weight, plain.head.weight)
+    torch.testing.assert_close(features(shapes.x, changed).mean(0), torch.zeros(changed.mean.shape), atol=1e-4, rtol=0)
 
 
 def test_a_file_keeps_the_further_attributes(tmp_path):

@@ -4,6 +4,7 @@ The stubs and solutions are read out of the notebooks: an exercise is a code cel
 holds `"exercise": "2.1"`, ends with its `check`, and is followed by a collapsed code cell tagged `solution`.
 """
 
+import copy
 import dataclasses
 import functools
 import html.parser
@@ -29,10 +30,10 @@ import numpy
 import pytest
 import torch
 
-from diffusion_lib import networks, objective, predictions, sampling, training
+from diffusion_lib import conditions, denoisers, evaluation, networks, objective, predictions, sampling, training
 from diffusion_lib.course import tokens
-from diffusion_lib.course.exercises import assignment, check, display, hint, learner, verdicts
-from diffusion_lib.course.exercises.catalogue import catalogue, find
+from diffusion_lib.course.exercises import check, display, hint, learner, verdicts
+from diffusion_lib.course.exercises.catalogue import catalogue, find, notebooks
 from diffusion_lib.course.exercises.draws import (
     Stopped,
     agree,
@@ -45,12 +46,14 @@ from diffusion_lib.course.exercises.draws import (
 from diffusion_lib.course.exercises.exercise import Exercise, Mistake
 from diffusion_lib.course.exercises.stubs import is_stub
 from diffusion_lib.course.exercises.verdicts import judge
-from diffusion_lib.denoisers import Empirical
+from diffusion_lib.course.release.notebook import graded, source_version
+from diffusion_lib.denoisers import Denoiser, Empirical
 from diffusion_lib.gaussians import Gaussian
 from diffusion_lib.schedules import Discrete, Flow
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-ALL = [exercise for notebook in range(14) for exercise in catalogue(notebook).values()]
+EVERY = [exercise for notebook in range(14) for exercise in catalogue(notebook).values()]
+ALL = [exercise for exercise in EVERY if isinstance(exercise, Exercise)]  # the others ask for a test
 CORE = range(1, 7)
 
 
@@ -67,10 +70,10 @@ def not_grading(monkeypatch):
 # ---------------------------------------------------------------- the catalogue
 
 
-def test_each_core_notebook_has_three_to_five_exercises():
+def test_each_core_notebook_has_three_to_six_exercises():
     for notebook in CORE:
         ids = list(catalogue(notebook))
-        assert 3 <= len(ids) <= 5
+        assert 3 <= len(ids) <= 6
         assert ids == [f"{notebook}.{k + 1}" for k in range(len(ids))]
 
 
@@ -80,7 +83,7 @@ def test_exercise_is_complete(exercise):
     assert len(exercise.mistakes) >= 3
     assert len(set(sentences)) == len(sentences)
     assert len(exercise.hints) == 3
-    assert exercise.tolerance <= 5e-5 or exercise.id == "4.3"  # where float32 knows an angle of 1000 to 1e-4
+    assert exercise.tolerance <= 5e-5 or exercise.id == "4.5"  # where float32 knows an angle of 1000 to 1e-4
     for text in (*sentences, *exercise.hints):
         assert "\n" not in text
         assert text[-1] in ".?"
@@ -236,10 +239,13 @@ def of_2_2(x0, i, noise, alpha_bar):
     return torch.cat([of_2_1(x0[b : b + 1], int(i[b]), noise[b : b + 1], alpha_bar) for b in range(len(x0))])
 
 
-def of_2_3(x_s, s, t, noise, alpha_bar):
-    q, steps = schedule_of(alpha_bar)
-    there = q.transition(x_s, s / steps, t / steps)
-    return there.mean + there.var.sqrt() * noise
+def of_2_3(x0, noise, betas, every):
+    q, steps, x, frames = Discrete(tuple(betas)), len(betas), x0, [x0]
+    for i in range(1, steps + 1):
+        there = q.transition(x, (i - 1) / steps, i / steps)
+        x = there.mean + there.var.sqrt() * noise[i - 1]
+        frames.append(x)
+    return torch.stack(frames[::every])
 
 
 def of_2_4(x_i, x0, i, alpha_bar):
@@ -292,45 +298,63 @@ def of_3_5(nats, x):
     return objective.nats_to_bits_per_dim(nats, x[0].numel(), levels=None)
 
 
-def of_4_1(x_t, eps, alpha, sigma):
-    return predictions.solve(x_t, eps, alpha, sigma, *predictions.TARGETS["eps"](alpha, sigma, None)).x0
+def of_4_1(x_t, data):
+    return Empirical(data, Flow())(x_t, 1.0).x0  # Flow has alpha = 0 at t = 1
 
 
-def of_4_2(x_t, v, alpha, sigma):
-    both = predictions.solve(x_t, v, alpha, sigma, *predictions.TARGETS["v"](alpha, sigma, None))
-    return both.x0, both.eps
-
-
-def of_4_4(x_1, data):
-    return Empirical(data, Flow())(x_1, 1.0).x0  # Flow has alpha = 0 at t = 1
-
-
-def of_4_5(x_t, data, alpha, sigma):
+def of_4_2(x_t, data, alpha, sigma):
     q = Flow()  # the same ratio sigma / alpha at t = sigma / (alpha + sigma), where x is smaller by alpha + sigma
     return Empirical(data, q)(x_t / (alpha + sigma), sigma / (alpha + sigma)).x0
 
 
-def of_5_1(losses, sizes):
-    return losses.repeat_interleave(sizes).mean()  # each picture with its batch's mean
+def of_4_3(x_t, eps, alpha, sigma):
+    return predictions.solve(x_t, eps, alpha, sigma, *predictions.TARGETS["eps"](alpha, sigma, None)).x0
+
+
+def of_4_4(x_t, v, alpha, sigma):
+    both = predictions.solve(x_t, v, alpha, sigma, *predictions.TARGETS["v"](alpha, sigma, None))
+    return both.x0, both.eps
+
+
+def of_4_6(x, c, parts):
+    """The package's block, with the same parts in it."""
+    outputs = parts.conv1.out_channels
+    block = networks.unet.ResBlock(x.shape[1], outputs, c.shape[1], groups=1).double()
+    for name in ("norm1", "conv1", "film", "norm2", "conv2", "skip"):
+        setattr(block, name, getattr(parts, name))
+    return block(x, c)
+
+
+def of_5_1(model, criterion, optimizer, dataloader, draw, num_epochs):
+    """Gradient descent on a linear network, by hand; the loss of an epoch from each picture's own."""
+    reported = []
+    for _ in range(num_epochs):
+        each = []
+        for x0, _ in dataloader:
+            noise, t, alpha, sigma = draw(x0)
+            each.append(by_hand(model, optimizer, alpha * x0 + sigma * noise, t, x0))
+        reported.append(torch.cat(each).mean())
+    return reported
 
 
 def of_5_3(average, weights, updates, decay):
     return average.lerp(weights, 1 - training.ema_decay(decay, updates))
 
 
-def of_5_4(net, optimizer, x0, noise, t, alpha, sigma):
-    """Gradient descent on a linear network, by hand."""
-    with torch.no_grad():
-        x_t = alpha * x0 + sigma * noise
-        miss = net(x_t, t) - noise
-        pull = 2 * miss / miss.numel()
-        for parameter, gradient in (
-            (net.matrix, x_t.T @ pull),
-            (net.slope, (t[:, None] * pull).sum(0)),
-            (net.offset, pull.sum(0)),
-        ):
-            parameter -= optimizer.param_groups[0]["lr"] * gradient
-        return miss.square().mean()
+def of_5_4(net, optimizer, x0, noise, t, alpha, sigma, longest):
+    return by_hand(net, optimizer, alpha * x0 + sigma * noise, t, x0, longest).mean()
+
+
+@torch.no_grad()
+def by_hand(net, optimizer, x_t, t, x0, longest=math.inf):
+    """One step of gradient descent on a linear network that guesses x0, without autograd; each picture's loss."""
+    miss, x_t = (net(x_t, t) - x0).flatten(1), x_t.flatten(1)
+    pull = 2 * miss / miss.numel()
+    gradients = x_t.T @ pull, (t[:, None] * pull).sum(0), pull.sum(0)
+    length = sum(gradient.square().sum() for gradient in gradients).sqrt().item()
+    for parameter, gradient in zip((net.matrix, net.slope, net.offset), gradients, strict=True):
+        parameter -= optimizer.param_groups[0]["lr"] * min(1.0, longest / length) * gradient
+    return miss.square().mean(1)
 
 
 def of_6_1(x_i, x0, i, noise, alpha_bar):
@@ -391,6 +415,197 @@ def of_6_4(a, b, w):
     return sampling.slerp(a[None], b[None], w)[0]
 
 
+def of_7_1(x, x0, alpha, sigma):
+    noised = Gaussian(alpha * x0, sigma**2)
+    x = x.clone().requires_grad_()
+    return torch.autograd.grad(noised.log_prob(x).sum(), x)[0]
+
+
+class ScoreAsDenoiser:
+    """A denoiser on pure noise of deviation 1, so that the package's score is the one given."""
+
+    class schedule:
+        @staticmethod
+        def pair(t, x):
+            return torch.zeros((), dtype=x.dtype), torch.ones((), dtype=x.dtype)
+
+    def __init__(self, score):
+        self.score = score
+
+    def __call__(self, x, t, cond=None):
+        return predictions.Prediction(x, -self.score(x))
+
+
+def of_7_2(score, x, h, noises):
+    """The package's Langevin steps, with the generator's noise exchanged for the exercise's."""
+    for z in noises:
+        (stop,) = sampling.langevin(
+            ScoreAsDenoiser(score), x, 1.0, 1, size=h, generator=torch.Generator().manual_seed(2)
+        )
+        drawn = torch.randn(x.shape, generator=torch.Generator().manual_seed(2), dtype=x.dtype)
+        x = stop.x + (2 * h) ** 0.5 * (z - drawn)
+    return x
+
+
+def of_7_3(field, u, tau, tau_next):
+    """The package's Heun step on the flow schedule, where u is x and tau is t."""
+
+    def denoise(x, t, cond=None):
+        return predictions.Prediction(torch.zeros_like(x), field(x, t))
+
+    denoise.schedule = Flow()
+    if tau_next == 0:  # where the package's step takes one look, and that of the exercise two
+        h, d = tau_next - tau, field(u, tau)
+        return u + h / 2 * (d + field(u + h * d, tau_next))
+    return sampling.heun(denoise, u, tau, tau_next)
+
+
+def of_10_1(x0, eps, t):
+    schedule = Flow()
+    (alpha, sigma), (dalpha, dsigma) = schedule.pair(t, x0), schedule.rates(t, x0)
+    return alpha * x0 + sigma * eps, dalpha * x0 + dsigma * eps
+
+
+class AsNetwork(torch.nn.Module):
+    """A function of (x, t) as a network that a denoiser takes."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x, t, cond=None):
+        return self.function(x, t)
+
+
+def of_10_2(net, x0, eps, t):
+    denoiser = Denoiser(AsNetwork(net), Flow(), "velocity", scale_input=False)
+    return objective.loss(denoiser, x0, t, eps)
+
+
+def of_10_3(velocity, x, times):
+    def denoise(x, t, cond=None):
+        return predictions.Prediction(torch.zeros_like(x), velocity(x, t))
+
+    denoise.schedule, denoise.null = Flow(), lambda cond: cond
+    return torch.stack([x, *(stop.x for stop in sampling.walk(denoise, x, times, "euler"))])
+
+
+def of_8_1(labels, draws, share):
+    return conditions.where(draws < share, conditions.null_labels(labels), labels)
+
+
+def of_8_2(denoise, x, t, labels, scale):
+    class Inner:
+        schedule = Flow()
+
+        @staticmethod
+        def null(cond):
+            return conditions.null_labels(cond)
+
+        def __call__(self, x, t, cond=None):
+            return denoise(x, t, cond)
+
+    guess = denoisers.Guided(Inner(), scale)(x, t, labels)
+    return guess.x0, guess.eps
+
+
+def of_8_3(x0, eps, x, alpha, sigma, known, mask):
+    class Inner:
+        class schedule:
+            @staticmethod
+            def pair(t, x):
+                return alpha.to(x), sigma.to(x)
+
+        def __call__(self, x, t, cond=None):
+            return predictions.Prediction(x0, eps)
+
+    guess = denoisers.Inpainted(Inner(), known, mask)(x, 0.5)
+    return guess.x0, guess.eps
+
+
+def of_8_4(x_s, z, alpha_s, sigma_s, alpha_t, sigma_t):
+    onwards = Flow().transition(x_s, float(sigma_s), float(sigma_t))
+    return onwards.mean + onwards.var.sqrt() * z
+
+
+class FixedPosterior:
+    """An autoencoder whose encoder says one thing, whatever it is shown; its pictures are the latents."""
+
+    def __init__(self, mean, log_variance):
+        self.posterior, self.seen = lambda x: (mean, log_variance), []
+
+    def picture(self, z):
+        self.seen.append(z)
+        return z
+
+
+def of_9_1(mean, log_variance, noise):
+    net = FixedPosterior(mean, log_variance)
+    bound = objective.autoencoder_bound(net, torch.zeros_like(mean), noise, 1.0)
+    return net.seen[0], bound.prior
+
+
+def of_9_2(latents):
+    net = networks.Autoencoder(size=4 * latents.shape[-1]).double()
+    net.posterior = lambda x: (x, torch.zeros_like(x))
+    net.scale([latents])
+    return net.encode(latents), net.mean, net.std
+
+
+def of_9_3(q, k, v):
+    attend = networks.attention.attend
+    words = torch.eye(k.shape[-2], dtype=k.dtype).expand(len(k), -1, -1)
+    return attend(q, k, v), attend(q, k, words)
+
+
+def of_11_1(noised, clean, middles, alpha, sigma):
+    """The package's local denoiser on pictures of one line, whose pixel in the middle is too faint to say anything."""
+
+    class Fixed:
+        @staticmethod
+        def pair(t, x):
+            return torch.tensor([alpha, sigma], dtype=x.dtype).reshape(2, 1, 1, 1, 1)
+
+    def line(patch, middle):
+        return torch.cat([patch[:, :3], middle[:, None], patch[:, 3:]], 1)[:, None, None]
+
+    faint = 1e-6
+    local = denoisers.Local(line(clean, faint * middles), Fixed(), patch=7)
+    return local(line(noised, 0 * noised[:, 0]), 0.5).x0[:, 0, 0, 3] / faint
+
+
+def of_11_2(a, b):
+    return evaluation.frechet_distance(a, b)
+
+
+def of_11_3(samples, train, fresh):
+    to_train, to_fresh = (evaluation.nearest_neighbours(samples, others).distance for others in (train, fresh))
+    return (to_train < to_fresh).double().mean()
+
+
+def of_12_5(guess, x, noises, beta):
+    """The package's posterior, walked with noise that is handed to it."""
+    steps, stops = len(beta) - 1, [x]
+    q = Discrete(tuple(beta[1:]))
+    for i in range(steps, 0, -1):
+        there = q.posterior(stops[-1], guess(stops[-1], i), (i - 1) / steps, i / steps)
+        stops.append(there.mean + there.var.sqrt() * noises[i - 1])
+    return torch.stack(stops)
+
+
+def of_13_1(picture, size):
+    """The package's transforms, one after the other, in the exercise's order."""
+    from torchvision.transforms import functional
+
+    square = functional.center_crop(picture, min(picture.shape[1:]))
+    return functional.normalize(functional.resize(square, [size, size], antialias=True), [0.5] * 3, [0.5] * 3)
+
+
+def of_13_2(samples, pictures):
+    distance = evaluation.nearest_neighbours(samples, pictures, k=2).distance
+    return distance[:, 0], distance[:, 0] / distance[:, 1]
+
+
 OF_THE_PACKAGE = {
     name[3:].replace("_", "."): value for name, value in list(globals().items()) if name.startswith("of_")
 }
@@ -405,8 +620,45 @@ def test_exact_answer_is_the_packages(id):
 
 
 def test_time_embedding_is_the_networks():
-    for t, dim in draws_in_float64("4.3"):
-        torch.testing.assert_close(find("4.3").reference(t, dim), networks.time_embedding(t, dim), atol=1e-6, rtol=0)
+    for t, dim in draws_in_float64("4.5"):
+        torch.testing.assert_close(find("4.5").reference(t, dim), networks.time_embedding(t, dim), atol=1e-6, rtol=0)
+
+
+def test_a_resumed_run_goes_on_as_if_it_had_never_stopped():
+    """Exercise 13.3 with Adam itself: only the right answer gives the weights of a run without a break."""
+
+    def run(first, last, net, average, optimizer):
+        for step in range(first, last + 1):
+            x = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
+            optimizer.zero_grad()
+            (net(x) - x.sin()).square().mean().backward()
+            optimizer.step()
+            for mean, weight in zip(average.parameters(), net.parameters(), strict=True):
+                mean.data.lerp_(weight.data, 0.3)
+
+    def parts(seed):
+        torch.manual_seed(seed)
+        net, average = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)
+        return net, average, torch.optim.Adam(net.parameters(), lr=0.01)
+
+    def weights(net, average, _):
+        return torch.cat([p.detach().flatten() for p in (*net.parameters(), *average.parameters())])
+
+    straight, stopped = parts(0), parts(0)
+    run(1, 12, *straight)
+    run(1, 5, *stopped)
+    states = [part.state_dict() for part in stopped]
+    saved = {"step": 5, **dict(zip(("net", "average", "optimizer"), states, strict=True))}
+
+    def resumed(answer):
+        begun = parts(1)
+        run(answer(*begun, copy.deepcopy(saved)), 12, *begun)
+        return weights(*begun)
+
+    exercise = find("13.3")
+    assert torch.equal(resumed(exercise.reference), weights(*straight))
+    for mistake in exercise.mistakes:
+        assert not torch.allclose(resumed(mistake.answer), weights(*straight), atol=1e-4), mistake.sentence
 
 
 # ---------------------------------------------------------------- wrong answers that are in no catalogue
@@ -802,7 +1054,7 @@ def test_two_mistakes_in_two_parts_are_named_one_at_a_time():
 def test_one_right_part_is_said():
     verdict = judge(find("2.4"), lambda *arguments: (find("2.4").reference(*arguments)[0], torch.tensor(0.123)))
     assert "not 0 there" in verdict.line  # the first property that fails
-    verdict = judge(find("4.2"), lambda *a: (find("4.2").reference(*a)[0], 0.3 * torch.ones_like(a[0])))
+    verdict = judge(find("4.4"), lambda *a: (find("4.4").reference(*a)[0], 0.3 * torch.ones_like(a[0])))
     assert "do not give x_t back" in verdict.line
 
 
@@ -907,8 +1159,10 @@ def test_defaults_that_cannot_be_printed():
 
 
 @pytest.mark.parametrize(("function", "stoppable"), [(loops, True), (loops_and_catches, False)])
-def test_an_interrupt_gets_a_sentence(function, stoppable, capsys):
+def test_an_interrupt_gets_a_sentence(function, stoppable, capsys, request):
     """The learner presses stop twice while the function loops."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, usual))
     main, done = threading.main_thread(), threading.Event()
 
     def press_stop():
@@ -1219,72 +1473,6 @@ def test_check_in_a_kernel():
             assert o.output_type == "stream" or set(o.data) == {"text/plain", "text/html"}
 
 
-def test_assignment_keeps_the_stub_and_locks_the_check():
-    assigned = assignment.assignment(json.loads(nbformat.writes(small_notebook())))
-    _, answer, test = assigned["cells"]
-    assert answer["metadata"]["nbgrader"]["solution"] and not answer["metadata"]["nbgrader"]["grade"]
-    assert test["metadata"]["nbgrader"]["locked"] and test["metadata"]["nbgrader"]["points"] == 1
-    assert test["source"] == 'check("2.1", jump_to)'
-    assert '"""x0, noise' in answer["source"] and "..." not in answer["source"]
-    assert (
-        answer["source"].index("### BEGIN SOLUTION")
-        < answer["source"].index("return")
-        < answer["source"].index("### END")
-    )
-    nbformat.validate(nbformat.from_dict(assigned))
-
-
-def test_assignment_needs_the_solution():
-    notebook = small_notebook()
-    notebook.cells.pop()
-    with pytest.raises(ValueError, match=r"exercise 2\.1 has no solution"):
-        assignment.assignment(json.loads(nbformat.writes(notebook)))
-
-
-def test_assignment_needs_the_check():
-    notebook = small_notebook()
-    for cell in notebook.cells:
-        cell.source = cell.source.replace('check("2.1"', 'print("2.1"')
-    with pytest.raises(ValueError, match="ends with its check, this one does not: 'def "):
-        assignment.assignment(json.loads(nbformat.writes(notebook)))
-
-
-def test_nbgrader_gives_points_for_right_answers_only(tmp_path, monkeypatch):
-    """A whole course: one student solves the exercise, one hands in the stub."""
-    pytest.importorskip("nbgrader")
-    from nbgrader.apps import NbGraderAPI
-    from traitlets.config import Config
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
-    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))  # alembic
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(NOTEBOOKS.parent), os.environ.get("PYTHONPATH", "")]))
-    source = tmp_path / "source" / "week" / "02.ipynb"
-    source.parent.mkdir(parents=True)
-    source.write_text(json.dumps(assignment.assignment(json.loads(nbformat.writes(small_notebook())))))
-    config = Config()
-    config.CourseDirectory.root = str(tmp_path)
-    config.CourseDirectory.db_url = f"sqlite:///{tmp_path / 'gradebook.db'}"
-    config.Execute.timeout = config.Execute.startup_timeout = 300
-    api = NbGraderAPI(config=config)
-    assert api.generate_assignment("week")["success"]
-    release = (tmp_path / "release" / "week" / "02.ipynb").read_text()
-    assert "raise NotImplementedError" in release and "sqrt" not in release
-    body = "    return alpha_bar[i].sqrt() * x0 + (1 - alpha_bar[i]).sqrt() * noise"
-    for student in ("right", "stub"):
-        submitted = tmp_path / "submitted" / student / "week"
-        submitted.mkdir(parents=True)
-        notebook = nbformat.reads(release, 4)
-        if student == "right":
-            answer = notebook.cells[1]
-            answer.source = re.sub(r" *# YOUR CODE HERE\s*raise NotImplementedError\(\)", body, answer.source)
-        (submitted / "02.ipynb").write_text(nbformat.writes(notebook))
-        assert api.autograde("week", student)["success"]
-    with api.gradebook as gradebook:
-        scores = {s: gradebook.find_submission("week", s).score for s in ("right", "stub")}
-    assert scores == {"right": 1, "stub": 0}
-
-
 def test_nbgraders_validate_does_not_praise_an_untouched_notebook(tmp_path, monkeypatch):
     """The course's own cells, as committed: each that is not attempted is a failure to the Validate button."""
     pytest.importorskip("nbgrader")
@@ -1323,7 +1511,7 @@ def tagged(notebook, tag):
     }
 
 
-@pytest.mark.parametrize("number", range(7))
+@pytest.mark.parametrize("number", notebooks())
 def test_notebook_holds_its_exercises(number):
     notebook = notebook_of(number)
     ids = list(catalogue(number))
@@ -1336,11 +1524,11 @@ def test_notebook_holds_its_exercises(number):
             assert follower["metadata"]["tags"] == ["solution"]
             assert follower["metadata"]["jupyter"] == {"source_hidden": True}
             assert not follower["outputs"]
-            assert cell["metadata"]["nbgrader"] == assignment.graded(cell["metadata"]["exercise"])
-    assignment.assignment(notebook)
+            assert cell["metadata"]["nbgrader"] == graded(cell["metadata"]["exercise"])
+    source_version(notebook)
 
 
-@pytest.mark.parametrize("number", range(7))
+@pytest.mark.parametrize("number", notebooks())
 def test_stubs_and_solutions_of_the_notebook(number):
     notebook = notebook_of(number)
     solutions = tagged(notebook, "solution")
@@ -1359,4 +1547,4 @@ def test_stubs_and_solutions_of_the_notebook(number):
         exec(solutions[id], names)
         assert len(handed_in) == 1  # the solution only defines
         assert names[function.__name__] is not function
-        assert judge(find(id), names[function.__name__]).line == f"{id} — right."
+        assert judge(find(id), names[function.__name__]).line.startswith(f"{id} — right.")

@@ -8,11 +8,11 @@ from collections import Counter
 import pytest
 from exercise_answers import function_of, kind, written_answers
 
-from diffusion_lib.course.exercises.catalogue import catalogue, find
+from diffusion_lib.course.exercises.catalogue import catalogue, find, notebooks
 from diffusion_lib.course.exercises.verdicts import judge
 
 ANSWERS = written_answers()
-IDS = [id for notebook in range(7) for id in catalogue(notebook)]
+IDS = [id for notebook in notebooks() for id in catalogue(notebook)]
 
 
 @pytest.mark.parametrize("id", IDS)
@@ -21,7 +21,7 @@ def test_answers_are_judged_as_they_should(id):
     for written in (answer for answer in ANSWERS if answer.id == id):
         line = judge(exercise, function_of(exercise, written.body)).line
         if written.says is None:
-            assert line == f"{id} — right.", written.body
+            assert line.startswith(f"{id} — right."), written.body
             continue
         assert line.startswith(f"{id} — not yet. "), written.body
         assert written.says in line, (written.body, line)

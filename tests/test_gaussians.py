@@ -4,7 +4,9 @@ import math
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from diffusion_lib import gaussians
 from diffusion_lib.gaussians import Gaussian, GaussianMixture
 
 F64 = torch.float64
@@ -110,6 +112,30 @@ def test_posterior_mean_takes_a_time_for_each_sample(mixture, generator):
         alone = mixture.posterior_mean(x[[i]], alpha[i].item(), sigma[i].item())
         for part in (0, 1):
             torch.testing.assert_close(together[part][[i]], alone[part], rtol=1e-12, atol=1e-12)
+
+
+def test_many_points_and_components_are_compared_in_parts(mixture, generator, monkeypatch):
+    x = torch.randn(100, 2, generator=generator, dtype=F64)
+    alpha = torch.rand(100, 1, generator=generator, dtype=F64)
+    calls = ((1.0, 0.0), (0.6, torch.tensor(0.8, dtype=F64)), (alpha, (1 - alpha**2).sqrt()))
+    at_once = [mixture.responsibilities(x, *pair) for pair in calls]
+    monkeypatch.setattr(gaussians, "DIFFERENCES", 7 * mixture.means.numel())
+    with Largest() as seen:
+        in_parts = [mixture.responsibilities(x, *pair) for pair in calls]
+    assert all(torch.equal(one, other) for one, other in zip(at_once, in_parts, strict=True))
+    assert seen.numbers == max(7 * mixture.means.numel(), at_once[0].numel()), "all of them at once are 200 a component"
+
+
+class Largest(TorchDispatchMode):
+    """Remembers how many numbers the largest tensor had that any operation returned."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor):
+            self.numbers = max(self.numbers, out.numel())
+        return out
 
 
 def test_tweedie_links_score_and_denoiser(mixture, generator):

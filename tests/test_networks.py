@@ -17,9 +17,10 @@ from diffusion_lib.networks import (
     UNet,
     build,
     parameter_count,
+    thaw,
     time_embedding,
 )
-from diffusion_lib.networks.unet import attend
+from diffusion_lib.networks.attention import attend
 
 UNETS = [
     dict(channels=1, size=8),
@@ -301,7 +302,7 @@ def test_a_registered_network_is_built_from_its_config():
 
     try:
         assert build({"kind": "Bias", "dim": 3}).bias.shape == (3,)
-        with pytest.raises(ValueError, match="kind='Bia' is none of 'MLP', .*'Bias'"):
+        with pytest.raises(ValueError, match="kind='Bia' is none of 'Autoencoder', 'MLP', .*'Bias'"):
             build({"kind": "Bia"})
         with pytest.raises(ValueError, match="this Bias takes no condition: pass cond=None"):
             Bias().null(torch.zeros(2))
@@ -401,7 +402,16 @@ def test_one_shot_is_blind_to_time_and_label_and_bounded():
 
 
 def test_build_refuses_what_it_does_not_know():
-    with pytest.raises(ValueError, match=r"kind='Transformer' is none of 'MLP', 'OneShot', 'UNet'"):
+    with pytest.raises(ValueError, match=r"kind='Transformer' is none of 'Autoencoder', 'MLP', 'OneShot', 'UNet'"):
         build({"kind": "Transformer"})
     with pytest.raises(ValueError, match=r"a MLP cannot be built from .*unexpected keyword"):
         build({"kind": "MLP", "hidden": 3})
+
+
+def test_thaw_frees_a_frozen_network_and_leaves_a_part_frozen():
+    net = MLP(2, width=8, depth=1).requires_grad_(False)
+    thaw(net)
+    assert all(p.requires_grad for p in net.parameters())
+    first = next(net.parameters()).requires_grad_(False)
+    thaw(net)
+    assert not first.requires_grad

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms import functional
 
 from diffusion_lib import bundled, data
 from diffusion_lib.data.decoding import decode
@@ -574,3 +575,14 @@ def test_count_chooses_among_the_pictures_alone(folder):
     assert len(few) == 4 and few.classes == ("cats", "dogs")
     with pytest.raises(ValueError, match=r"count=7: folder:.* has 6 pictures"):
         data.load(f"folder:{folder}", size=8, count=7)
+
+
+def test_a_white_picture_stays_within_the_range(tmp_path):
+    """The weights of a resize sum to 1 only up to rounding: one such picture must not get a whole folder refused."""
+    sides = range(9, 60)
+    for side in sides:
+        Image.new("RGB", (side, side + side % 7), "white").save(tmp_path / f"{side:02}.png")
+    unclipped = [functional.resize(torch.ones(3, side + side % 7, side), 8, antialias=True).max() for side in sides]
+    assert max(unclipped) > 1  # so that this test could fail
+    assert data.load(f"folder:{tmp_path}", size=8).x.eq(1).float().mean() > 0.5
+    assert data.pictures.scaled(torch.full((1, 3, 37, 39), 255), 8).max() == 1

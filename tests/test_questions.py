@@ -128,6 +128,24 @@ def test_its_repr_rebuilds_it():
     assert eval(repr(question)) == question
 
 
+WHY_NOT = {"no": "Steps multiply.", "1. maybe": "It is `yes`, as $1<2$."}
+
+
+def test_what_speaks_against_a_wrong_choice_is_said_of_all_of_them_or_of_none():
+    question = Question("2.3", "?", "yes", "Why.", ("yes", *WHY_NOT), why_not=WHY_NOT)
+    assert eval(repr(question)) == question and hash(question)
+    assert question.for_browser()["why_not"] == WHY_NOT and not ask()._question["why_not"]
+    for wrong in ({"no": "x"}, WHY_NOT | {"yes": "x"}, {"no": "x", "1. maybe": " "}, {"no": "x", "maybe": "x"}):
+        with pytest.raises(ValueError, match="why_not needs a sentence for each wrong choice and no other"):
+            Question("2.3", "?", "yes", "Why.", ("yes", *WHY_NOT), why_not=wrong)
+    with pytest.raises(ValueError, match="why_not needs a sentence"):
+        Question("2.3", "?", 3, "Why.", why_not=WHY_NOT)
+    page = html(question)
+    items = page.details.find_all("li")
+    assert [item.get_text() for item in items] == ["noSteps multiply.", "1. maybeIt is yes, as $1<2$."]
+    assert "Steps multiply" not in page.get_text().partition("Answer")[0]
+
+
 # --- the questions of the course ----------------------------------------------------------------
 
 
@@ -143,7 +161,7 @@ def test_the_courses_questions_can_all_be_asked(notebook):
 
 def test_an_unknown_question_is_named_with_those_there_are():
     with pytest.raises(
-        ValueError, match=r"there is no question '2\.99': its notebook has 2\.3.*, or give the question"
+        ValueError, match=r"there is no question '2\.99': its notebook has 2\.1, .*, or give the question"
     ):
         predict("2.99")
     with pytest.raises(ValueError, match=r"there is no question '99\.1': write it like predict\('2\.3'\)"):

@@ -1,6 +1,7 @@
 """What the server's hook takes out of a notebook before it is saved."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,6 +28,12 @@ def saved(content):
     server.before_save(model={"type": "notebook", "content": content}, path="n.ipynb", contents_manager=None)
     kinds = [list(output["data"]) for output in content["cells"][1]["outputs"]]
     return kinds, content["metadata"].get("widgets", {}).get(STATE, {}).get("state")
+
+
+def test_the_hook_loads_no_torch():
+    """Every student's server loads it, and torch would cost each of them 100 MB and some seconds."""
+    code = "import sys, diffusion_lib.course.server; print([m for m in ('torch', 'numpy', 'matplotlib') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
 def test_a_view_with_a_still_goes_and_everything_else_stays():

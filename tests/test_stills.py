@@ -178,6 +178,19 @@ def test_a_row_that_is_wider_than_a_page_goes_on_in_the_next_line(count, size):
     assert opened(stills.beside([white(500, 60)] * count, "rows", down=False)).size == size
 
 
+def test_many_small_tracks_stand_side_by_side():
+    """Eight maps of 8 × 8: a row each would be a tower; a row for each time is a picture."""
+    frames = {name: torch.zeros(26, 1, 8, 8) for name in "abcdefgh"}
+    frames["b"][-1] = 1.0
+    still = np.array(Image.open(io.BytesIO(widgets.Frames(frames).still())).convert("L"))
+    assert still.shape[1] > still.shape[0] and still.shape[1] <= STILL_WIDTH
+    wide = still.shape[1] // 8
+    lower = still[still.shape[0] - STILL_PICTURE // 2]  # through the last row: the last time
+    assert lower[wide + wide // 2] == 255 and lower[wide // 2] == lower[2 * wide + wide // 2] == 128
+    few = np.array(Image.open(io.BytesIO(widgets.Frames(dict(list(frames.items())[:5])).still())))
+    assert few.shape[0] > few.shape[1]
+
+
 def test_a_column_stays_a_column():
     assert opened(stills.beside([white(100, 60)] * 3, "column", down=True)).size == (100, 200)
 

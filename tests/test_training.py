@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from diffusion_lib import training
-from diffusion_lib.checkpoints import card_of, describe, load_denoiser, read, write
+from diffusion_lib.checkpoints import card_of, describe, load_denoiser, read, save_denoiser, write
 from diffusion_lib.data import load
 from diffusion_lib.denoisers import Denoiser, Exact
 from diffusion_lib.networks import MLP, UNet
@@ -467,6 +467,15 @@ def test_a_finished_run_gives_its_last_step_again(tmp_path):
     assert torch.equal(weights(whole[-1].denoiser), weights(again.denoiser))
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_network_from_a_file_is_trained_further(tmp_path, optimizer):
+    save_denoiser(tmp_path / "m.safetensors", fresh())
+    loaded = load_denoiser(tmp_path / "m.safetensors")
+    before = weights(loaded).clone()
+    run(loaded, steps=2, optimizer=optimizer)
+    assert not torch.equal(weights(loaded), before)
+
+
 OTHERS = {
     "lr": {"lr": 1e-3}, "steps": {"steps": 31}, "seed": {"seed": 1}, "ema": {"ema": 0.5}, "batch": {"batch": 16},
     "precision": {"precision": "bfloat16"}, "stratified": {"stratified": False},
@@ -503,6 +512,7 @@ for p in train(denoiser, load("mixture", count=500), config, progress=False, fol
         break
 from diffusion_lib.training import accelerator
 print(f"{accelerator().num_processes} processes, step {p.step}")
+accelerator().wait_for_everyone()  # a process that ends while gloo still frees what it sent is aborted, on a busy machine
 accelerator().end_training()
 """
 

@@ -278,7 +278,7 @@ def test_points_beyond_the_bounds_are_counted():
     x = np.zeros((2, 3, 2))
     x[0, 0], x[1, 1, 0], x[1, 2, 1] = 5.0, np.nan, -7.0
     widget = widgets.Points([0, 1], x, bounds=(-1.0, 1.0))
-    assert "points: 1 points over all times are NaN or infinite" in widget.note
+    assert "points: 1 point over all times is NaN or infinite" in widget.note
     assert "points: 2 points over all times lie beyond −1 … 1" in widget.note
 
 

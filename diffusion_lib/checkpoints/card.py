@@ -16,7 +16,8 @@ from ..schedules import SCHEDULES, Schedule
 FORMAT = "diffusion_lib 2"
 FORMAT_1 = "diffusion_lib 1"
 FORMER_SCHEDULES = {"Karras": "EDM"}  # names in older files
-FORMER_OPTIONS = {"UNet": {"groups": 8}}  # what older files do not say of a network, since it could not be chosen
+WORDLESS = {"words": [], "length": 0, "text_width": 64, "text_depth": 2}
+FORMER_OPTIONS = {"UNet": {"groups": 8} | WORDLESS}  # what older files do not say, since it could not be chosen
 
 
 @dataclass(frozen=True)

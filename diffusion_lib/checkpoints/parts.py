@@ -68,6 +68,8 @@ def save_denoiser(
 def load_denoiser(path: str | Path, *, device: torch.device | str = "cpu") -> Denoiser:
     """The part ``denoiser`` of a file, in evaluation mode; of a checkpoint, the EMA copy. Taught in notebook 00.
 
+    Its weights are frozen, so that calls keep nothing for gradients; `training.train` thaws them.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is damaged, foreign or of another version, or has no such part.
@@ -144,7 +146,7 @@ def _rebuild(path: str | Path, name: str, tensors: Mapping[str, Tensor], card: M
         net.load_state_dict({key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)})
     except (RuntimeError, ValueError, TypeError) as error:
         raise ValueError(f"{path}: its weights do not fit the network that it describes: {error}") from None
-    net = net.to(device).eval()
+    net = net.to(device).eval().requires_grad_(False)  # or a walk written by hand keeps every call's gradients: 30 GB
     if "schedule" not in part:
         return net
     return Denoiser(net, schedule_from(part["schedule"]), part["predicts"], part["scale_input"])

@@ -3,8 +3,12 @@
     python -m diffusion_lib train --data digits --steps 3000 --out runs/digits
     python -m diffusion_lib sample runs/digits/model.safetensors --label 3 --guidance 2 --out threes.png
     python -m diffusion_lib evaluate digits
+    python -m diffusion_lib autoencoder --data shapes --fresh --out runs/autoencoder
     python -m diffusion_lib info runs/digits/model.safetensors
-    python -m diffusion_lib export course-html
+    python -m diffusion_lib gallery runs/digits/model.safetensors --out gallery.html
+    python -m diffusion_lib export site
+    python -m diffusion_lib export slides --out talk
+    python -m diffusion_lib release my_course
 
 A model is a file, or the name of one that comes with the course. Several processes or GPUs are started by
 Hugging Face accelerate,
@@ -28,10 +32,15 @@ from .arguments import Parser
 
 COMMANDS = {
     "train": "Train a model; write checkpoints, a log of every step and a picture of samples.",
+    "autoencoder": "Train an autoencoder, for a model of its latents (train --latent).",
     "sample": "Draw new samples from a model, as a picture.",
     "evaluate": "Measure how far samples are from real data, beside real data itself.",
+    "gallery": "Write a model's samples, walk and nearest training pictures as one web page.",
     "info": "Say what a model file holds.",
-    "export": "Write the course as web pages that need no server.",
+    "export": "Write the course as web pages or slides that need no server.",
+    "progress": "Say which exercises you have solved, and how your predictions went.",
+    "inventory": "Say how much of the concept inventory is answered, export it, and count a class's gain.",
+    "release": "Write the course as assignments of nbgrader, with marking guides.",
 }
 
 

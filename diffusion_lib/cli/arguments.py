@@ -18,7 +18,18 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse whose errors are one line."""
+    """argparse whose errors are one line, and whose options may stand anywhere: ``export site --out here 01.ipynb``."""
+
+    mixing = False
+
+    def parse_known_args(self, args=None, namespace=None):
+        if self._subparsers or self.mixing:
+            return super().parse_known_args(args, namespace)
+        self.mixing = True  # for the two passes of the next line, which come here again
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.mixing = False
 
     def error(self, message: str):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")

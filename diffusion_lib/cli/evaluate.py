@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 
 import torch
+from torch import Tensor
 
 from .. import evaluation
 from ..checkpoints import bundled
 from ..data import Dataset, load
-from .models import add_sampling_options, draw, open_model
+from ..denoisers import Latent
+from .models import Model, add_sampling_options, draw, network_of, open_model
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +24,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Draw samples and print their distance to real data, and its floor."""
-    denoiser, card = open_model(options.model)
+    model, card = open_model(options.model)
     name, shape = options.data or card.data["name"], card.data["shape"]
+    if isinstance(model, Latent):
+        shape = list(model.autoencoder.shape)
     size = shape[-1] if len(shape) == 3 else None
     if name == "tensor":
         raise ValueError("the model was trained on a tensor, which has no name: say with --data what to compare with")
@@ -35,8 +39,8 @@ def run(options: argparse.Namespace) -> None:
     both = torch.cat([train.x[:against], test.x])
     if not 2 <= n <= len(test):
         raise ValueError(f"--samples {n}: compare 2 to {len(test)}, as many as there are real ones to test with")
-    cond = test.labels[:n] if denoiser.conditional else None  # in the proportions of the data
-    samples = draw(denoiser, card.data, options, cond)
+    cond = asked_as(test, n, model)
+    samples = draw(model, card.data, options, cond)
     if real.is_images:
         classifier = classifier_for(train)
         samples = samples.clamp(-1, 1)
@@ -44,12 +48,25 @@ def run(options: argparse.Namespace) -> None:
         floor = evaluation.real_floor(both, n, classifier, against=against, seed=options.seed)
         print(f"Fréchet distance of {n} samples to {against} real pictures: {distance:.4g}")
         print(f"the same of {n} real ones: {floor} (model / real: {distance / floor.value:.2f})")
-        if cond is not None:
-            print(f"samples that a classifier gives their label: {evaluation.accuracy(samples, cond, classifier)}")
+        if cond is not None and test.labels is not None:
+            right = evaluation.accuracy(samples, test.labels[:n], classifier)
+            print(f"samples that a classifier gives their label: {right}")
     else:
         distance, floor = (evaluation.sliced_wasserstein(x, train.x[:against]) for x in (samples, test.x[:n]))
         print(f"sliced Wasserstein distance of {n} samples to {against} real points: {distance:.4g}")
         print(f"the same of {n} real ones: {floor:.4g} (model / real: {distance / floor:.2f})")
+
+
+def asked_as(test: Dataset, count: int, model: Model) -> Tensor | None:
+    """What the first ``count`` real examples are, as the model is asked: in the proportions of the data."""
+    if not model.conditional:
+        return None
+    network = network_of(model)
+    if getattr(network, "text", None) is None:
+        return test.labels[:count]
+    if test.captions is None:
+        raise ValueError(f"{test.name} has no captions to ask the model by: compare with the data it was trained on")
+    return network.tokens(test.captions[:count])
 
 
 def classifier_for(data: Dataset) -> evaluation.Classifier:

@@ -9,14 +9,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..checkpoints import ModelCard, bundled, describe, load_denoiser
+from ..checkpoints import ModelCard, bundled, describe, load
+from ..conditions import Condition
 from ..course import figures
-from ..denoisers import Denoiser, Guided
+from ..denoisers import Denoiser, Guided, Latent
 from ..sampling import STEPS
 from ..sampling import sample as draw_samples
 from .arguments import add_options, at_least_one, chosen, optional
 
 PICTURE = "samples.png"
+
+Model = Denoiser | Latent
 
 
 def sampler_options() -> list:
@@ -33,26 +36,49 @@ def add_sampling_options(parser: argparse.ArgumentParser, *, count: int, label: 
     add_options(parser, sampler_options())
     if label:
         add("--label", help="class of all samples, by name or number (all classes in turn if left out)")
+        add("--caption", help="what all samples are asked to be, in words (some captions in turn if left out)")
     help_text = "scale: 0 ignores the label, 1 is plain, more is stronger (default: 1)"
     add("--guidance", type=float, default=1.0, help=help_text)
 
 
-def draw(denoiser: Denoiser, data: dict, options: argparse.Namespace, cond: Tensor | None = None) -> Tensor:
-    """New samples (N, …) as the options ask for them; with labels (N,) instead of --label if they are given."""
-    arguments = sampling_arguments(denoiser, data, options, cond)
-    guided = denoiser if options.guidance == 1 else Guided(denoiser, options.guidance)
-    return draw_samples(guided, data["shape"], options.samples, **arguments, progress=sys.stderr.isatty())
+def draw(model: Model, data: dict, options: argparse.Namespace, cond: Condition = None) -> Tensor:
+    """New samples (N, …) as the options ask for them; with a condition of N in place of --label if it is given."""
+    arguments = sampling_arguments(model, data, options, cond)
+    guided = model if options.guidance == 1 else Guided(model, options.guidance)
+    samples = draw_samples(guided, data["shape"], options.samples, **arguments, progress=sys.stderr.isatty())
+    if not isinstance(model, Latent):
+        return samples
+    with torch.no_grad():
+        return torch.cat([model.decode(part) for part in samples.split(64)])
 
 
-def sampling_arguments(denoiser: Denoiser, data: dict, options: argparse.Namespace, cond: Tensor | None = None) -> dict:
+def sampling_arguments(model: Model, data: dict, options: argparse.Namespace, cond: Condition = None) -> dict:
     """What `sample` is called with. Raises ValueError, before anything is computed, for options that clash."""
     step_options = chosen(options, options.sampler, STEPS[options.sampler], sampler_options())
     if cond is None and "label" in options:
-        cond = labels(data["classes"], options.label, options.samples, conditional=denoiser.conditional)
+        cond = asked(model, data, options)
     if options.guidance != 1 and cond is None:
-        raise ValueError(f"--guidance {options.guidance:g}: this model knows no labels, so leave it at 1")
+        raise ValueError(f"--guidance {options.guidance:g}: this model takes no condition, so leave it at 1")
     steps = {"step": options.sampler, "options": step_options, "steps": options.sampler_steps}
     return {**steps, "cond": cond, "seed": options.seed}
+
+
+def asked(model: Model, data: dict, options: argparse.Namespace) -> Tensor | None:
+    """What each sample is asked to be: tokens for a network with words, else labels, or None."""
+    network = network_of(model)
+    if getattr(network, "text", None) is None:
+        if options.caption is not None:
+            raise ValueError(f"--caption {options.caption!r}: this model knows no words, so leave it out")
+        return labels(data.get("classes", []), options.label, options.samples, conditional=model.conditional)
+    if options.label is not None:
+        raise ValueError(f"--label {options.label}: this model is asked in words: use --caption")
+    captions = [options.caption] if options.caption is not None else data.get("captions") or [""]
+    return network.tokens([captions[i % len(captions)] for i in range(options.samples)])
+
+
+def network_of(model: Model) -> torch.nn.Module:
+    """The network of a denoiser, or of the one that works in the latents."""
+    return (model.denoiser if isinstance(model, Latent) else model).net
 
 
 def labels(classes: list[str], label: str | None, count: int, *, conditional: bool) -> Tensor | None:
@@ -75,14 +101,20 @@ def model_path(name: str) -> Path:
     return Path(name) if Path(name).exists() or Path(name).suffix else bundled(name)
 
 
-def open_model(name: str) -> tuple[Denoiser, ModelCard]:
-    """A denoiser, on the GPU if there is one, and what its file says of it."""
+def open_model(name: str) -> tuple[Model, ModelCard]:
+    """A denoiser, with its autoencoder if it has one, on the GPU if there is one, and what its file says of it."""
     path = model_path(name)
     card = describe(path)
     if not card.data.get("shape"):
         raise ValueError(f"{path} does not say what data it was trained on: save it with a card that says data=…")
     device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-    return load_denoiser(path, device=device), card
+    parts = load(path, device=device)
+    denoiser = parts.get("denoiser")
+    if not isinstance(denoiser, Denoiser):
+        raise ValueError(f"{path} holds {', '.join(parts) or 'no parts'}, no denoiser: give a file that train wrote")
+    if "autoencoder" not in parts:
+        return denoiser, card
+    return Latent(denoiser, parts["autoencoder"].to("cpu")), card  # samples lie on the CPU
 
 
 def write_picture(samples: Tensor, path: Path) -> None:

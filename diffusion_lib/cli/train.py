@@ -8,17 +8,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from .. import training
-from ..checkpoints import ModelCard, describe, save_denoiser
+from ..checkpoints import ModelCard, describe, save
+from ..checkpoints import load as load_parts
 from ..data import NAMES, Dataset, Fresh, load
-from ..denoisers import Denoiser
-from ..networks import NETWORKS, parameter_count
+from ..denoisers import Denoiser, Latent
+from ..networks import NETWORKS, Autoencoder, Tokenizer, parameter_count
 from ..predictions import TARGETS
 from ..schedules import SCHEDULES
 from . import arguments
@@ -28,20 +29,19 @@ from .models import PICTURE, add_sampling_options, draw, open_model, sampling_ar
 
 MODEL, LOG = "model.safetensors", "log.csv"
 DATA_OPTIONS = ("size", "count")
+CAPTIONS, SHOWN = 4096, 16  # captions that are looked at for words, and that the model card keeps as examples
 FITTED = dict.fromkeys(("multipliers", "attention"), "what fits the size")  # a U-Net's, see `network`
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what is trained, on what and how, and where it is written."""
     add = parser.add_argument
-    add("--data", required=True, help=f"data set: {', '.join(NAMES)}")
-    add("--out", required=True, type=Path, help="folder for all that is written")
+    add_data_options(parser)
     add("--resume", action="store_true", help="go on from the checkpoint in --out (give the same options)")
     arguments.add_options(parser, options_of(training.TrainingConfig).values())
     arguments.add_options(parser, [options_of(training.train)["every"]])
-    arguments.add_options(parser, [options_of(load)[name] for name in DATA_OPTIONS])
-    add("--full", action="store_true", help=options_of(load)["full"].help.rstrip("."))
-    add("--fresh", action="store_true", help="draw new examples for every step, for data that are drawn by a formula")
+    add("--captions", action="store_true", help="tell a U-Net captions, for data that have them (labels otherwise)")
+    add("--latent", type=Path, help="train on the latents of this autoencoder: a file that autoencoder wrote")
     add("--schedule", choices=usual_schedules(), default="Cosine", help="the curves alpha and sigma (default: Cosine)")
     add("--predicts", choices=tuple(TARGETS), default="v", help="what the network answers with (default: v)")
     add("--network", choices=tuple(offered_networks()), help="by default a UNet for pictures, an MLP for points")
@@ -49,6 +49,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--init", help="start from the weights of this model, not from nothing (its network must be the same)")
     add("--half", action="store_true", help="store the finished model in float16")
     add_sampling_options(parser, count=64)
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add which examples are trained on, and where what comes of it is written."""
+    add = parser.add_argument
+    add("--data", required=True, help=f"data set: {', '.join(NAMES)}")
+    add("--out", required=True, type=Path, help="folder for all that is written")
+    arguments.add_options(parser, [options_of(load)[name] for name in DATA_OPTIONS])
+    add("--full", action="store_true", help=options_of(load)["full"].help.rstrip("."))
+    add("--fresh", action="store_true", help="draw new examples for every step, for data that are drawn by a formula")
+    add("--without", action="append", type=str.split, help="for shapes: hold out all with these words, as 'red star'")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -63,22 +74,36 @@ def run(options: argparse.Namespace) -> None:
     source = data = examples(options)
     if isinstance(source, Fresh):
         data = source.example
-    denoiser = Denoiser(network(data, options), SCHEDULES[options.schedule](), options.predicts)
+    autoencoder = None if options.latent is None else open_autoencoder(options.latent, data)
+    shape = data.shape if autoencoder is None else autoencoder.latent_shape
+    captions = captions_of(source) if options.captions else ()
+    net = network(data, options, shape, captions)
+    denoiser = Denoiser(net, SCHEDULES[options.schedule](), options.predicts)
     if options.init and not options.resume:
         start, _ = open_model(options.init)
-        if start.net.config != denoiser.net.config:
-            raise ValueError(f"--init {options.init} has network {start.net.config}, this run {denoiser.net.config}")
-        denoiser.net.load_state_dict(start.net.state_dict())
-    example = {"shape": list(data.shape), "classes": list(data.classes)}
-    sampling_arguments(denoiser, example, options)  # wrong ones are refused now, not after the training
+        start = start.denoiser if isinstance(start, Latent) else start
+        if start.net.config != net.config:
+            raise ValueError(f"--init {options.init} has network {start.net.config}, this run {net.config}")
+        net.load_state_dict(start.net.state_dict())
+    example = {"shape": list(shape), "classes": list(data.classes)}
+    if options.captions:
+        example = {"shape": list(shape), "captions": list(captions[:SHOWN])}
+    if options.without:
+        example["without"] = [" ".join(words) for words in options.without]
+    if options.captions or autoencoder:
+        source = training.Encoded(source, autoencoder, net.tokens if options.captions else None)
+
+    def model(denoiser: Denoiser) -> Denoiser | Latent:
+        return denoiser if autoencoder is None else Latent(denoiser, autoencoder)
+
+    sampling_arguments(model(denoiser), example, options)  # wrong ones are refused now, not after the training
     terminal = sys.stderr.isatty()
     steps = training.train(denoiser, source, config, folder=folder, every=options.every, progress=terminal)
     say = print if engine.is_main_process else lambda *_: None
     say(
-        f"{source}\n{type(denoiser.net).__name__} of {parameter_count(denoiser.net):,} numbers, {denoiser.schedule!r}, "
-        f"predicts {denoiser.predicts}"
+        f"{getattr(source, 'source', source)}\n{type(net).__name__} of {parameter_count(net):,} numbers, "
+        f"{denoiser.schedule!r}, predicts {denoiser.predicts}"
     )
-
     start, log = time.perf_counter(), None
     try:
         with interruptions() as interrupted:
@@ -92,7 +117,7 @@ def run(options: argparse.Namespace) -> None:
                     if p.step % options.every == 0 and p.step < config.steps:
                         if not terminal:
                             say(f"step {p.step} of {config.steps}: loss {p.loss:.4f}")
-                        write_picture(draw(p.denoiser, example, options), folder / PICTURE)
+                        write_picture(draw(model(p.denoiser), example, options), folder / PICTURE)
                 if interrupted.is_set() and p.step < config.steps:
                     raise KeyboardInterrupt
     except KeyboardInterrupt:
@@ -101,10 +126,12 @@ def run(options: argparse.Namespace) -> None:
     if engine.is_main_process:
         card = describe(checkpoint)
         dtype = torch.float16 if options.half else torch.float32
-        card = ModelCard(data=card.data, training=card.training, step=card.step)
-        save_denoiser(folder / MODEL, p.denoiser, card=card, dtype=dtype)
-        write_picture(draw(p.denoiser, example, options), folder / PICTURE)
+        card = ModelCard(data=card.data | example, training=card.training, step=card.step)
+        parts = {"denoiser": p.denoiser} | ({} if autoencoder is None else {"autoencoder": autoencoder})
+        save(folder / MODEL, parts, card=card, dtype=dtype)
+        write_picture(draw(model(p.denoiser), example, options), folder / PICTURE)
         say(f"step {p.step}: loss {p.loss:.4f}. Wrote {MODEL}, {PICTURE}, {LOG} and {training.CHECKPOINT} to {folder}")
+    engine.wait_for_everyone()  # the main process is still writing, and gloo may still free what it sent
     engine.end_training()
 
 
@@ -112,12 +139,30 @@ def examples(options: argparse.Namespace) -> Dataset | Fresh:
     """What to train on: a data set, or with --fresh what draws a new example each time."""
     if not options.fresh:
         given = {name: getattr(options, name) for name in (*DATA_OPTIONS, "full")}
-        return load(options.data, seed=options.seed, **given)
+        return load(options.data, seed=options.seed, without=options.without or (), **given)
     if options.count is not None:
         raise ValueError(f"--count {options.count} with --fresh, whose examples have no end: leave one of them out")
     if options.full:
         raise ValueError("--full with --fresh, whose examples have no end: leave one of them out")
-    return Fresh(options.data, size=options.size)
+    return Fresh(options.data, size=options.size, without=tuple(map(tuple, options.without or ())))
+
+
+def captions_of(source: Dataset | Fresh) -> tuple[str, ...]:
+    """Captions of the data, all words among them, different ones first. Raises ValueError if the data have none."""
+    rows = source.dataset(CAPTIONS, torch.Generator().manual_seed(0)) if isinstance(source, Fresh) else source
+    if rows.captions is None:
+        raise ValueError(f"--captions: {rows.name} has none: leave it out, or take shapes or emoji")
+    return tuple(dict.fromkeys(rows.captions))
+
+
+def open_autoencoder(path: Path, data: Dataset) -> Autoencoder:
+    """The autoencoder in a file. Raises ValueError if there is none, or one for pictures of another shape."""
+    autoencoder = load_parts(path).get("autoencoder")
+    if not isinstance(autoencoder, Autoencoder):
+        raise ValueError(f"--latent {path} holds no autoencoder: make one with the command autoencoder")
+    if autoencoder.shape != data.shape:
+        raise ValueError(f"--latent {path} is for pictures {autoencoder.shape}, {data.name} has {data.shape}")
+    return autoencoder
 
 
 @contextmanager
@@ -165,11 +210,13 @@ def offered_networks() -> dict[str, type]:
 
 def network_options() -> list[arguments.Option]:
     """What the offered networks can be told, beside what follows from the data."""
-    return optional(offered_networks(), skip=("classes",), shown=FITTED)
+    return optional(offered_networks(), skip=("classes", "words", "length"), shown=FITTED)
 
 
-def network(data: Dataset, options: argparse.Namespace) -> torch.nn.Module:
-    """A new network that fits the data; its weights follow from --seed.
+def network(
+    data: Dataset, options: argparse.Namespace, shape: tuple[int, ...], captions: Sequence[str] = ()
+) -> torch.nn.Module:
+    """A new network for examples of ``shape``, pictures or their latents; its weights follow from --seed.
 
     Unless told otherwise, a U-Net halves the picture to 8 pixels (4 for the smallest) and attends at that level only.
     """
@@ -179,16 +226,21 @@ def network(data: Dataset, options: argparse.Namespace) -> torch.nn.Module:
     if data.is_images and data.shape[1] != data.shape[2]:
         raise ValueError(f"pictures of {data.name} are {data.shape[1]} × {data.shape[2]}, not square: give --size")
     if name == "UNet" and data.is_images:
-        side = data.shape[1]
+        side = shape[1]
         levels = max(2, side.bit_length() - 3) if side % 2 == 0 else 1
         given.setdefault("multipliers", (1, 2, 3, 4)[:levels])
         given.setdefault("attention", (len(given["multipliers"]) - 1,))
-    classes = 0 if data.labels is None else len(data.classes)
+    told = {"classes": 0 if data.labels is None or options.latent else len(data.classes)}
+    if captions:
+        if name != "UNet":
+            raise ValueError(f"--captions with --network {name}, which knows no words: leave one of them out")
+        tokenizer = Tokenizer.of(captions)
+        told = {"words": tokenizer.words, "length": tokenizer.length}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        net = kind(*data.shape[:2], classes=classes, **given)  # channels and side of pictures, or D of points
+        net = kind(*shape[:2], **told, **given)  # channels and side of pictures, or D of points
     try:
-        net(torch.zeros(1, *data.shape), torch.zeros(1))
+        net(torch.zeros(1, *shape), torch.zeros(1))
     except ValueError as error:
         raise ValueError(f"--network {name} does not fit {data.name}: {error}") from None
     return net

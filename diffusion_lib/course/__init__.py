@@ -12,7 +12,11 @@ __all__ = [
     "check",
     "exercises",
     "figures",
+    "gallery",
     "hint",
+    "inventory",
+    "my_progress",
+    "overview",
     "pages",
     "predict",
     "predictions",
@@ -28,6 +32,10 @@ __all__ = [
 def __getattr__(name: str):
     if name in ("check", "hint", "use"):
         return getattr(import_module(f"{__name__}.exercises"), name)
+    if name == "my_progress":
+        return import_module(f"{__name__}.overview").my_progress
+    if name == "inventory":
+        return import_module(f"{__name__}.concept_inventory").inventory
     if name in ("predict", "predictions"):
         return getattr(import_module(f"{__name__}.questions"), name)
     if name in __all__:

@@ -8,6 +8,7 @@ Every colour of `COLOURS` stands out from white, and every one of `COLOURS_ON_DA
 """
 
 import json
+from collections.abc import Callable
 
 COLOURS = ("#0066a6", "#c24e00", "#00755a", "#9a3f7d", "#555555", "#8a6d00")
 COLOURS_ON_DARK = ("#62bdf0", "#f2a33c", "#35cfa3", "#e09cc6", "#c0c0c0", "#e6d25a")
@@ -63,8 +64,18 @@ def variables(*, dark: bool = False) -> str:
 
 
 def page_style() -> str:
-    """The variables of a whole page, light or dark as its reader's screen is."""
-    return f":root {{ {variables()} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {variables(dark=True)} }} }}"
+    """The variables of a whole page: light, dark as its reader's screen or choice is, and light on paper."""
+    return f":root {{ {variables()} }}\n" + when_dark(lambda page: f"{page} {{ {variables(dark=True)} }}")
+
+
+def when_dark(rules: Callable[[str], str]) -> str:
+    """Style rules for dark pages, on screens: `rules(page)` gives them for a selector of the page's root element.
+
+    A page's script writes into `data-theme` what its reader has chosen, or else the screen's scheme; without the script
+    it is the screen's alone.
+    """
+    chosen, unscripted = rules(':root[data-theme="dark"]'), rules(":root:not([data-theme])")
+    return f"@media screen {{ {chosen} }}\n@media screen and (prefers-color-scheme: dark) {{ {unscripted} }}"
 
 
 def javascript() -> str:

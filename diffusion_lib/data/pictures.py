@@ -23,8 +23,15 @@ def transform(size: int | None = None) -> Compose:
     """What takes a picture, as PIL has it, to a tensor (C, H, W) in [-1, 1]. Taught in notebook 05."""
     from torchvision import transforms
 
-    resize = [] if size is None else [transforms.Resize(size, antialias=True), transforms.CenterCrop(size)]
+    resize = []
+    if size is not None:
+        resize = [transforms.Resize(size, antialias=True), transforms.CenterCrop(size), transforms.Lambda(within_range)]
     return transforms.Compose([transforms.ToTensor(), *resize, transforms.Normalize(0.5, 0.5)])
+
+
+def within_range(x: Tensor) -> Tensor:
+    """x in [0, 1]: the weights of a resize sum to 1 up to rounding, so white may come out as 1.0000002."""
+    return x.clamp(0, 1)
 
 
 def scaled(pictures: Tensor, size: int | None = None) -> Tensor:
@@ -33,7 +40,7 @@ def scaled(pictures: Tensor, size: int | None = None) -> Tensor:
     if size is not None:
         from torchvision.transforms import functional
 
-        x = functional.center_crop(functional.resize(x, size, antialias=True), size)
+        x = within_range(functional.center_crop(functional.resize(x, size, antialias=True), size))
     return (x - 0.5) / 0.5
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -96,12 +97,21 @@ class Classifier(nn.Module):
 
 
 def train_classifier(
-    data: Dataset, *, steps: int = 300, batch: int = 128, lr: float = 3e-3, seed: int = 0
+    data: Dataset,
+    *,
+    steps: int = 300,
+    batch: int = 128,
+    lr: float = 3e-3,
+    seed: int = 0,
+    width: int = 24,
+    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
 ) -> Classifier:
     """Train a classifier on labelled pictures, in seconds; the same arguments give the same one.
 
     On `shapes` it learns all four attributes. Colour, size and background come at once, the shape itself takes many
-    more steps: `data.shapes.recognise` reads it exactly. Raises ValueError for data without pictures or labels.
+    more steps: `data.shapes.recognise` reads it exactly. ``augment(pictures, generator)`` changes each batch before it
+    is learned from, so that a judge of generated pictures does not rest on a sharpness that only drawings have.
+    Raises ValueError for data without pictures or labels.
     """
     if not data.is_images or data.labels is None:
         raise ValueError(f"{data.name} has no labelled pictures: use 'digits', 'shapes' or another set with labels")
@@ -111,13 +121,14 @@ def train_classifier(
         extra = tuple(int(column.max()) + 1 for column in data.attributes[:, 1:].T)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        classifier = Classifier(*data.shape[:2], classes=data.classes, extra=extra)
+        classifier = Classifier(*data.shape[:2], classes=data.classes, extra=extra, width=width)
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=lr, weight_decay=0.05)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.1)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(steps):
         rows = torch.randint(len(data), (batch,), generator=generator)
-        logits = classifier.logits(data.x[rows])
+        pictures = data.x[rows] if augment is None else augment(data.x[rows], generator)
+        logits = classifier.logits(pictures)
         sum(F.cross_entropy(y, target) for y, target in zip(logits, targets[rows].T, strict=True)).backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -144,7 +155,7 @@ def load_classifier(path: str | Path | None = None) -> Classifier:
         raise ValueError(f"{path} is a {text.get('format', 'file')!r}, not a classifier: make one with save_classifier")
     classifier = Classifier(**json.loads(text["config"]))
     classifier.load_state_dict(tensors)
-    return classifier.eval()
+    return classifier.eval().requires_grad_(False)
 
 
 @torch.no_grad()
@@ -162,8 +173,15 @@ def features(images: Tensor, classifier: Classifier, *, batch: int = 512) -> Ten
 @torch.no_grad()
 def classify(images: Tensor, classifier: Classifier, *, batch: int = 512) -> Tensor:
     """The most likely label (B,) of each picture (B, C, H, W)."""
+    return classify_all(images, classifier, batch=batch)[:, 0]
+
+
+@torch.no_grad()
+def classify_all(images: Tensor, classifier: Classifier, *, batch: int = 512) -> Tensor:
+    """The most likely value of each attribute, (B, K), of pictures (B, C, H, W): the label's first."""
     device = next(classifier.parameters()).device
-    return torch.cat([classifier(part.to(device).float()).argmax(1) for part in images.split(batch)]).cpu()
+    parts = (classifier.logits(part.to(device).float()) for part in images.split(batch))
+    return torch.cat([torch.stack([logits.argmax(1) for logits in part], dim=1) for part in parts]).cpu()
 
 
 def accuracy(images: Tensor, labels: Tensor, classifier: Classifier) -> Estimate:

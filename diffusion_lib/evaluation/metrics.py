@@ -45,7 +45,7 @@ def gaussian_frechet(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tenso
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """The Frechet distance between features a (N, D) and b (M, D), 0 or more, in squared units.
+    """The Frechet distance between features a (N, D) and b (M, D), 0 or more, in squared units. Notebook 11.
 
     Raises ValueError if a set has fewer than 2 rows, other columns, or a row that is not finite.
     """
@@ -156,7 +156,7 @@ class PrecisionRecall(NamedTuple):
 
 
 def precision_recall(samples: Tensor, data: Tensor, *, k: int = 3) -> PrecisionRecall:
-    """Fidelity and diversity of samples (B, …) against data (N, …), rows or features.
+    """Fidelity and diversity of samples (B, …) against data (N, …), rows or features. Notebook 11.
 
     Both depend on B, N and k: compare like with like. Raises ValueError unless 1 <= k < B and N.
     """

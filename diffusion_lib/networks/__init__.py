@@ -10,26 +10,35 @@ with
 * ``conditional``: whether it takes a condition;
 * ``null(cond)``: the condition, in the form of ``cond``, by which nothing in particular is asked for.
 
-Adding one is a class with ``@NETWORKS.register``. Taught in notebook 04.
+Adding one is a class with ``@NETWORKS.register``. An :class:`Autoencoder` is registered, too, so that files can hold
+it, but is no function of (x, t, cond): it turns pictures into latents and back. Taught in notebook 04.
 """
 
+from .attention import Attention, CrossAttention
+from .autoencoder import Autoencoder
 from .conditioning import Conditioning, time_embedding
 from .mlp import MLP
-from .network import NETWORKS, Network, build, parameter_count
+from .network import NETWORKS, Network, build, parameter_count, thaw
 from .one_shot import OneShot
-from .unet import Attention, Block, ResBlock, UNet
+from .text import Text, Tokenizer
+from .unet import Block, ResBlock, UNet
 
 __all__ = [
     "MLP",
     "NETWORKS",
     "Attention",
+    "Autoencoder",
     "Block",
     "Conditioning",
+    "CrossAttention",
     "Network",
     "OneShot",
     "ResBlock",
+    "Text",
+    "Tokenizer",
     "UNet",
     "build",
     "parameter_count",
+    "thaw",
     "time_embedding",
 ]

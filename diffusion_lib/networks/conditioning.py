@@ -11,6 +11,7 @@ timestep of a 1000-step chain, as in Ho et al. 2020). A small MLP turns it into 
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +48,15 @@ class Conditioning(nn.Module):
         self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.label = nn.Embedding(classes + 1, width) if classes else None
 
+    @property
+    def conditional(self) -> bool:
+        """Whether it knows classes."""
+        return self.classes > 0
+
+    def null(self, cond: Tensor) -> Tensor:
+        """Labels (B,) that ask for no class in particular."""
+        return conditions.null_labels(cond)
+
     def forward(self, t: Tensor, cond: Tensor | None, batch: int) -> Tensor:
         if t.shape != (batch,):
             raise ValueError(f"t has shape {tuple(t.shape)}, the batch needs ({batch},): one time per sample")
@@ -66,22 +76,35 @@ class Conditioning(nn.Module):
             conditions.check_labels(cond, self.classes)
 
 
-class LabelNetwork(Network):
-    """A network told the class through its ``conditioning``: a :class:`Conditioning` with ``classes`` labels."""
+class Reader(Protocol):
+    """What reads a condition: it knows whether it can, which ones are wrong, and what "nothing was asked for" is."""
+
+    conditional: bool
+
+    def check(self, cond: Tensor, batch: int) -> None: ...
+
+    def null(self, cond: Tensor) -> Tensor: ...
+
+
+class ConditionedNetwork(Network):
+    """A network whose ``conditioning`` reads the condition, unless it says that something else does."""
 
     conditioning: Conditioning
 
     @property
+    def reader(self) -> Reader:
+        """What reads the condition."""
+        return self.conditioning
+
+    @property
     def conditional(self) -> bool:
-        """Whether the network knows classes."""
-        return self.conditioning.classes > 0
+        """Whether the network takes a condition."""
+        return self.reader.conditional
 
     def check(self, cond: Tensor, batch: int) -> None:
-        """Refuse labels that the network does not know, or that are not (batch,)."""
-        self.conditioning.check(cond, batch)
+        """Refuse a condition that the network does not know, or that is not for ``batch`` samples."""
+        self.reader.check(cond, batch)
 
     def null(self, cond: Tensor | None) -> Tensor | None:
-        """Labels (B,) that ask for no class in particular."""
-        if not self.conditional:
-            return super().null(cond)
-        return None if cond is None else conditions.null_labels(cond)
+        """The condition, in the form of ``cond``, by which nothing in particular is asked for."""
+        return super().null(cond) if cond is None or not self.conditional else self.reader.null(cond)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .conditioning import Conditioning, LabelNetwork
+from .conditioning import ConditionedNetwork, Conditioning
 from .network import NETWORKS, check_shape, zero
 
 
 @NETWORKS.register
-class MLP(LabelNetwork):
+class MLP(ConditionedNetwork):
     """A network for points x (B, dim): residual layers of `width`, each told the time. Notebook 04."""
 
     def __init__(

@@ -39,8 +39,14 @@ def build(config: dict) -> nn.Module:
 
 
 def parameter_count(net: nn.Module) -> int:
-    """Count the trainable numbers of a network; works on the meta device too. Notebook 04."""
-    return sum(p.numel() for p in net.parameters() if p.requires_grad)
+    """Count the weights of a network; works on the meta device too. Notebook 04."""
+    return sum(p.numel() for p in net.parameters())
+
+
+def thaw(net: nn.Module) -> None:
+    """Let a network be trained whose weights are all frozen, such as one from a file; a frozen part stays so."""
+    if not any(p.requires_grad for p in net.parameters()):
+        net.requires_grad_(True)
 
 
 def zero(layer: nn.Module) -> nn.Module:

@@ -13,13 +13,16 @@ et al. 2022. There is no dropout: what a training step computes depends on its i
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .conditioning import Conditioning, LabelNetwork
+from .attention import Attention, CrossAttention
+from .conditioning import ConditionedNetwork, Conditioning, Reader
 from .network import NETWORKS, check_shape, zero
+from .text import Text
 
 CHANNELS_A_GROUP = 16
 """GroupNorm's groups at the finest level hold so many channels: on CPUs, smaller ones are several times slower."""
@@ -44,51 +47,33 @@ class ResBlock(nn.Module):
         return self.skip(x) + h
 
 
-class Attention(nn.Module):
-    """x (B, C, H, W) -> same shape: every pixel looks at every other (Vaswani et al. 2017, eq. 1), added to x."""
-
-    def __init__(self, channels: int, heads: int, *, groups: int):
-        super().__init__()
-        self.heads = heads
-        self.norm = nn.GroupNorm(groups, channels)
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.out = zero(nn.Linear(channels, channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        pixels = self.norm(x).flatten(2).transpose(1, 2)  # (B, H*W, C)
-        q, k, v = self.qkv(pixels).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, heads, H*W, C/heads)
-        seen = attend(q, k, v).transpose(1, 2).flatten(2)
-        return x + self.out(seen).transpose(1, 2).unflatten(2, x.shape[2:])
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """softmax(q kᵀ / √d) v over the last two dimensions (…, N, d), as a fused kernel where that is faster."""
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16:  # the fused kernel's backward is 5 to 10 times slower
-        return torch.softmax(q @ k.mT * q.shape[-1] ** -0.5, dim=-1) @ v
-    return F.scaled_dot_product_attention(q, k, v)
-
-
 class Block(nn.Module):
-    """A ResBlock, and self-attention after it where the level asks for it."""
+    """A ResBlock, and where the level asks for it, self-attention after it and a look at the ``context``."""
 
-    def __init__(self, inputs: int, outputs: int, condition: int, heads: int | None, *, groups: int):
+    def __init__(self, inputs: int, outputs: int, condition: int, heads: int | None, *, groups: int, context: int = 0):
         super().__init__()
         self.res = ResBlock(inputs, outputs, condition, groups=groups)
         self.attention = Attention(outputs, heads, groups=groups) if heads else nn.Identity()
+        self.cross = CrossAttention(outputs, context, heads, groups=groups) if heads and context else None
 
-    def forward(self, x: Tensor, c: Tensor) -> Tensor:
-        return self.attention(self.res(x, c))
+    def forward(self, x: Tensor, c: Tensor, context: Tensor | None = None) -> Tensor:
+        h = self.attention(self.res(x, c))
+        return h if self.cross is None else self.cross(h, context)
 
 
 @NETWORKS.register
-class UNet(LabelNetwork):
+class UNet(ConditionedNetwork):
     """A network for pictures x (B, channels, size, size), from 8×8×1 to 64×64×3. Notebook 04.
 
     Level i has `width * multipliers[i]` channels at size / 2**i pixels a side, and `blocks` blocks on each way.
     `attention` names the levels (0 is full size) whose blocks also attend; `heads` is its number of heads.
     `patch` above 1 first folds patch × patch pixels into channels, so all levels are that much smaller and faster.
-    With `classes` above 0, cond holds labels 0 … classes - 1, or -1 for none. Raises ValueError, naming the
-    remedy, for a size that cannot be halved, channels that do not split into groups or heads, and bad inputs.
+    With `classes` above 0, cond holds labels 0 … classes - 1, or -1 for none. With `words` it holds captions' tokens
+    (B, length), such as `net.tokens(captions)`, and the levels that attend look at each word, too.
+
+    Raises:
+        ValueError: a size that cannot be halved, channels that do not split into groups or heads, labels and words
+            both, or bad inputs; the message names the remedy.
     """
 
     def __init__(
@@ -102,6 +87,10 @@ class UNet(LabelNetwork):
         attention: tuple[int, ...] = (1,),  # levels that attend
         heads: int = 4,  # heads of the attention
         classes: int = 0,
+        words: Sequence[str] = (),  # for captions: the list by which words are numbered
+        length: int = 0,  # tokens of a caption
+        text_width: int = 64,  # with words: size of a word's vector
+        text_depth: int = 2,  # with words: layers of the text encoder
         patch: int = 1,  # fold squares of so many pixels into channels: faster, coarser
         groups: int | None = None,  # groups of every normalisation; if not given, width / 16
     ):
@@ -117,6 +106,10 @@ class UNet(LabelNetwork):
             "attention": list(attention),
             "heads": heads,
             "classes": classes,
+            "words": list(words),
+            "length": length,
+            "text_width": text_width,
+            "text_depth": text_depth,
             "patch": patch,
             "groups": groups,
         }
@@ -129,26 +122,34 @@ class UNet(LabelNetwork):
         widths = [width * m for m in multipliers]
         heads_at = [heads if level in attention else None for level in range(self.levels)]
 
+        if words and classes:
+            raise ValueError(
+                f"classes={classes} with {len(words)} words: a network is told labels or captions, not both"
+            )
         self.conditioning = Conditioning(condition, classes)
+        self.text = Text(words, length, width=text_width, depth=text_depth, heads=heads) if words else None
+        self.caption = nn.Linear(text_width, condition) if words else None
+        context = text_width if words else 0
         self.first = nn.Conv2d(channels * patch**2, width, 3, padding=1)
+
+        def block(inputs: int, outputs: int, level: int) -> Block:
+            return Block(inputs, outputs, condition, heads_at[level], groups=groups, context=context)
 
         here, skips = width, []  # channels now, and those of every stored feature map
         self.down = nn.ModuleList()
         for level in range(self.levels):
             self.down.append(nn.ModuleList())
             for _ in range(blocks):
-                self.down[level].append(Block(here, widths[level], condition, heads_at[level], groups=groups))
+                self.down[level].append(block(here, widths[level], level))
                 here = widths[level]
                 skips.append(here)
 
-        self.middle = Block(here, here, condition, heads_at[-1], groups=groups)
+        self.middle = block(here, here, -1)
 
         self.up = nn.ModuleList(nn.ModuleList() for _ in range(self.levels))
         for level in reversed(range(self.levels)):
             for _ in range(blocks):
-                self.up[level].append(
-                    Block(here + skips.pop(), widths[level], condition, heads_at[level], groups=groups)
-                )
+                self.up[level].append(block(here + skips.pop(), widths[level], level))
                 here = widths[level]
 
         self.norm = nn.GroupNorm(groups, here)
@@ -157,22 +158,57 @@ class UNet(LabelNetwork):
 
     def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         check_shape(self, x, self.shape)
-        c = self.conditioning(t, cond, len(x))
+        if self.text is None:
+            c, context = self.conditioning(t, cond, len(x)), None
+        else:
+            context = self.text(cond, len(x))
+            c = self.conditioning(t, None, len(x)) + self.caption(context.mean(1))
         h = self.first(F.pixel_unshuffle(x, self.patch))
         skips = []
         for level in range(self.levels):
             if level > 0:
                 h = F.avg_pool2d(h, 2)
             for block in self.down[level]:
-                h = block(h, c)
+                h = block(h, c, context)
                 skips.append(h)
-        h = self.middle(h, c)
+        h = self.middle(h, c, context)
         for level in reversed(range(self.levels)):
             for block in self.up[level]:
-                h = block(torch.cat([h, skips.pop()], dim=1), c)
+                h = block(torch.cat([h, skips.pop()], dim=1), c, context)
             if level > 0:
                 h = F.interpolate(h, scale_factor=2.0, mode="nearest")
         return F.pixel_shuffle(self.last(F.silu(self.norm(h))), self.patch)
+
+    @property
+    def reader(self) -> Reader:
+        """What reads the condition: the text encoder if there is one."""
+        return self.conditioning if self.text is None else self.text
+
+    def tokens(self, captions: str | Sequence[str]) -> Tensor:
+        """Tokens (N, length) of captions. Raises ValueError for an unknown word, or a network without words."""
+        if self.text is None:
+            raise ValueError("this UNet knows no words: build it with words=… and length=…")
+        return self.text.tokens(captions)
+
+    @torch.no_grad()
+    def looks(self, x: Tensor, t: Tensor, cond: Tensor) -> list[Tensor]:
+        """Which word each pixel looks at: for each cross-attention, in order, the shares (B, length, H, W).
+
+        They are means over the heads, and sum to 1 over the words. A network without words has none.
+        """
+        seen: list[Tensor] = []
+
+        def note(layer: CrossAttention, given: tuple[Tensor, Tensor], _: Tensor) -> None:
+            seen.append(layer.shares(*given))
+
+        layers = [layer for layer in self.modules() if isinstance(layer, CrossAttention)]
+        hooks = [layer.register_forward_hook(note) for layer in layers]
+        try:
+            self(x, t, cond)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return seen
 
 
 def check_unet(size: int, width: int, multipliers, blocks: int, attention, heads: int, groups: int) -> None:

@@ -22,7 +22,7 @@ Besides (denoise, x, t, s) a step may have keyword options with defaults. Two na
 
 Sources: Ho et al. 2020, algorithm 2; Song et al. 2021 (DDIM), equation 12; Song et al. 2021 (SDE), the probability-flow
 ODE; Karras et al. 2022, algorithms 1 and 2; Lu et al. 2022 (DPM-Solver++), algorithm 2. Notebook 06 teaches the first
-two.
+two, 07 the rest.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def heun(
     gauge: Callable[[Tensor, Tensor], Tensor] = torch.add,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Go ahead with the change d seen at t, look there, go again with the mean of both: two denoiser calls.
+    """Go ahead with the change d seen at t, look there, go again with the mean of both: two calls. Notebook 07.
 
     Algorithm 2 of Karras et al. 2022, for any schedule. ``churn`` is their γ: noise is added first, until sigma/alpha
     has grown by the factor 1 + γ. A step to sigma = 0 takes one call. The walk is straight in x / gauge(alpha, sigma):
@@ -140,7 +140,7 @@ def heun(
 def dpmpp_2m(
     denoise: DenoiserLike, x: Tensor, t: float, s: float, *, history: Sequence[tuple[float, Tensor]] = ()
 ) -> Tensor:
-    """Second order with one denoiser call: extrapolate the last two x̂_0 in log(alpha/sigma).
+    """Second order with one denoiser call: extrapolate the last two x̂_0 in log(alpha/sigma). Notebook 07.
 
     The first step, and a step to or from sigma = 0, are of first order (ddim).
     """

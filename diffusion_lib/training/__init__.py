@@ -6,13 +6,17 @@ loop            :func:`train`, a generator of one :class:`Progress` a step
 optimizers      how a gradient becomes a step
 engine          what the loop does not show: processes, precision, moving average, progress bar
 checkpointing   a run in one file, resumed bit for bit
+autoencoder     :func:`train_autoencoder`, for latent diffusion
+latents         :class:`Encoded`: what is drawn, as latents with their captions' tokens
 """
 
 from ..data.draws import Draw
+from .autoencoder import AutoencoderProgress, train_autoencoder
 from .batches import Batch, Rows, draw_batch
 from .checkpointing import CHECKPOINT
 from .config import DECAYS, TIMES, TrainingConfig
 from .engine import accelerator, ema_decay, moving_average
+from .latents import Encoded
 from .loop import train
 from .optimizers import OPTIMIZERS
 from .progress import Progress
@@ -22,8 +26,10 @@ __all__ = [
     "DECAYS",
     "OPTIMIZERS",
     "TIMES",
+    "AutoencoderProgress",
     "Batch",
     "Draw",
+    "Encoded",
     "Progress",
     "Rows",
     "TrainingConfig",
@@ -32,4 +38,5 @@ __all__ = [
     "ema_decay",
     "moving_average",
     "train",
+    "train_autoencoder",
 ]

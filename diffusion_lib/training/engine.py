@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from .. import conditions
 from ..checkpoints import ModelCard, check_writable, describe_part
 from ..denoisers import Denoiser
+from ..networks import thaw
 from .batches import Batch, Data, data_card, draw_function
 from .checkpointing import CHECKPOINT, load_checkpoint, save_checkpoint
 from .config import TrainingConfig
@@ -63,6 +64,7 @@ class Run:
             self.card = ModelCard(data=data_card(data, self.draw), training=dataclasses.asdict(self.config))
 
         self.net = denoiser.net.to(device).train()
+        thaw(self.net)
         self.average = AveragedModel(self.net, multi_avg_fn=moving_average(config.ema)).eval()
         self.averaged = dataclasses.replace(denoiser, net=self.average.module)
         self.optimizer = OPTIMIZERS[config.optimizer](self.net, config.lr)

@@ -10,7 +10,15 @@ Draws 1000 pictures of each in 30 steps of DDIM and prints, beside the same of r
               what is fully covered; pixels go from -1 to 1
     empty     (shapes) pictures without a shape: nowhere 0.5 away from the background
     seams     (shapes) mean step from pixel to pixel across the 2 × 2 squares that the network folds, over that within them
-    seconds   64 pictures in 30 steps, wall clock, the median of three runs
+    seen, held out
+              (text_to_shapes) 25 steps, guidance 3: shape, colour, size, background and all four as the caption asks, by
+              `recognise` and by the bundled classifier; of captions as in training, and of those held out of it. The scale
+              is what ``text_to_shapes --choose`` chose: it draws a validation set, of captions as in training only and other
+              noise than the test's, with each scale of SCALES, and prints both judges' share
+    autoencoder
+              mean squared error of new drawings, and the same judges' verdict on what is left of them
+    seconds   64 pictures in 30 steps, wall clock, the median of three runs;
+              text_to_shapes: 16 pictures from one caption, 25 steps
 """
 
 import argparse
@@ -22,14 +30,16 @@ import torch
 from torch import Tensor
 
 from diffusion_lib import evaluation
-from diffusion_lib.checkpoints import bundled, load_denoiser
+from diffusion_lib.checkpoints import bundled, describe, load_denoiser
+from diffusion_lib.checkpoints import load as load_parts
 from diffusion_lib.data import Dataset, load, shapes
-from diffusion_lib.denoisers import Denoiser, Guided
+from diffusion_lib.denoisers import Denoiser, Guided, Latent
 from diffusion_lib.evaluation import Estimate
 from diffusion_lib.networks import parameter_count
 from diffusion_lib.sampling import sample
 
 STEPS = 30
+SCALES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0)
 
 
 def share(mask: Tensor) -> str:
@@ -108,14 +118,81 @@ def drawn_shapes(name: str, count: int) -> dict[str, list]:
     return rows | {"seconds": [f"{seconds(denoiser, test):.1f}"]}
 
 
-MODELS = {"digits": digits, "mnist": digits, "shapes": drawn_shapes}
+def judged(x: Tensor, asked: Tensor) -> list[str]:
+    """By each judge, the shares (in %) of pictures with the shape, colour, size, background, and all four asked for."""
+    judge = evaluation.load_classifier(bundled("shapes_classifier"))
+    rows = []
+    for name, read in (("recognise", shapes.recognise(x)), ("classifier", evaluation.classify_all(x, judge))):
+        right = read == asked
+        rows.append(f"{name}: {', '.join(map(share, [*right.T, right.all(1)]))}")
+    return rows
 
 
-def main():
+class Captioned:
+    """The bundled `text_to_shapes` at one guidance scale, and the captions of its training and those held out of it."""
+
+    def __init__(self, name: str, guidance: float = 3.0):
+        self.parts = load_parts(bundled(name))
+        self.model = Latent(Guided(self.parts["denoiser"], guidance), self.parts["autoencoder"])
+        self.words = self.parts["denoiser"].net.tokens
+        held_out = [tuple(text.split()) for text in describe(bundled(name)).data["without"]]
+        every = shapes.combinations()
+        out = torch.stack([shapes.having(every, words) for words in held_out]).any(0)
+        self.seen, self.held_out = every[~out], every[out]
+
+    @torch.no_grad()
+    def draw(self, asked: Tensor, seed: int = 0) -> Tensor:
+        """Pictures (N, 3, 32, 32) of the attributes (N, 4) asked for."""
+        tokens = self.words(shapes.caption(asked))
+        latents = sample(self.model, self.model.shape, len(asked), cond=tokens, steps=25, batch=125, seed=seed)
+        return torch.cat([self.model.decode(part) for part in latents.split(125)]).clamp(-1, 1)
+
+
+def some(attributes: Tensor, count: int, seed: int) -> Tensor:
+    """So many of them, drawn with replacement, (count, 4)."""
+    return attributes[torch.randint(len(attributes), (count,), generator=torch.Generator().manual_seed(seed))]
+
+
+def captioned(name: str, count: int) -> dict[str, list]:
+    model = Captioned(name)
+    rows = {}
+    for seed, (kind, allowed) in enumerate({"seen": model.seen, "held out": model.held_out}.items()):
+        asked = some(allowed, count, seed)
+        rows[kind] = judged(model.draw(asked), asked)
+    test = load("shapes", train=False, count=count)
+    with torch.no_grad():
+        left = model.parts["autoencoder"](test.x)
+    rows["autoencoder"] = [f"error {(left - test.x).square().mean():.5f}", *judged(left, test.attributes)]
+    rows["(real)"] = judged(test.x, test.attributes)
+    times = []
+    for seed in range(3):
+        start = time.perf_counter()
+        model.draw(model.seen[:1].expand(16, -1), seed)
+        times.append(time.perf_counter() - start)
+    return rows | {"seconds": [f"{statistics.median(times):.1f}"]}
+
+
+def choose(name: str, count: int) -> None:
+    """A row a scale, of one validation set: the same captions and the same noise for all."""
+    for scale in SCALES:
+        model = Captioned(name, scale)
+        asked = some(model.seen, count, seed=101)
+        print(f"  guidance {scale:3g}  {'; '.join(judged(model.draw(asked, seed=101), asked))}", flush=True)
+
+
+MODELS = {"digits": digits, "mnist": digits, "shapes": drawn_shapes, "text_to_shapes": captioned}
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=tuple(MODELS), default=list(MODELS))
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument(
+        "--choose", action="store_true", help="text_to_shapes only: the guidance scale, on a validation set"
+    )
     options = parser.parse_args()
+    if options.choose:
+        return choose("text_to_shapes", options.count)
     for name in options.names:
         path = bundled(name)
         net = load_denoiser(path).net

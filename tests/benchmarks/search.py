@@ -28,9 +28,9 @@ from diffusion_lib.checkpoints import bundled
 from diffusion_lib.data import Dataset, Fresh, load, shapes
 from diffusion_lib.denoisers import Denoiser, Guided
 from diffusion_lib.networks import NETWORKS, UNet, parameter_count
-from diffusion_lib.networks.conditioning import Conditioning, LabelNetwork
+from diffusion_lib.networks.attention import attend
+from diffusion_lib.networks.conditioning import ConditionedNetwork, Conditioning
 from diffusion_lib.networks.network import zero
-from diffusion_lib.networks.unet import attend
 from diffusion_lib.sampling import sample
 from diffusion_lib.schedules import Cosine, Flow, LinearBeta
 from diffusion_lib.training import TrainingConfig, train
@@ -60,7 +60,7 @@ class Layer(nn.Module):
 
 
 @NETWORKS.register
-class Transformer(LabelNetwork):
+class Transformer(ConditionedNetwork):
     """x (B, channels, size, size): squares of patch × patch pixels as tokens, all layers of the same width."""
 
     def __init__(self, channels: int, size: int, *, width: int, layers: int, patch: int, classes: int, heads: int = 4):

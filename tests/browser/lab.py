@@ -137,32 +137,48 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def run_all(page: object, cells: int, seconds: float = 240.0) -> None:
-    """Run all cells of the notebook on the page, and wait until the last is done."""
+def run_all(page: object, cells: int, seconds: float = 240.0, patience: int = 10) -> None:
+    """Run all cells of the notebook on the page, and wait until the last is done.
+
+    A kernel that has just begun may drop requests: where for `patience` seconds no cell is running or waiting, they are
+    run again, as a reader would. An error in a cell is raised with its text.
+    """
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
-    until = time.monotonic() + seconds
+    until, still = time.monotonic() + seconds, patience
     while time.monotonic() < until:
         prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
         if len(prompts) == cells and all(re.search(r"\d", prompt) for prompt in prompts):
             return
-        if not any(
-            re.search(r"[\d*]", prompt) for prompt in prompts
-        ):  # a kernel that has just begun may drop a request
+        still = 0 if any("*" in prompt for prompt in prompts) else still + 1
+        if still >= 2 and (errors := page.locator('[data-mime-type="application/vnd.jupyter.error"]')).count():
+            raise AssertionError(f"a cell failed: {errors.all_inner_texts()}")
+        if still >= patience:
             page.get_by_text("Run", exact=True).first.click()
             page.get_by_text("Run All Cells", exact=True).click()
+            still = 0
         page.wait_for_timeout(1000)
-    raise TimeoutError(f"the notebook did not run to its end in {seconds:g} s: {prompts}")
+    outputs = page.locator(".jp-CodeCell .jp-OutputArea-output").all_inner_texts()
+    raise TimeoutError(f"the notebook did not run to its end in {seconds:g} s: {prompts}, outputs {outputs}")
 
 
 def watch(page: object) -> None:
     """Collect the errors of a page's console in `page.errors`."""
     page.set_default_timeout(90_000)  # a machine may be busy
     page.errors = []
+    page.add_locator_handler(page.locator("dialog.jp-Dialog"), lambda dialog: answer(page, dialog))
     page.on(
         "console", lambda message: message.type == "error" and page.errors.append(f"{message.text} {message.location}")
     )
     page.on("pageerror", lambda error: page.errors.append(str(error)))
+
+
+def answer(page: object, dialog: object) -> None:
+    """Choose what a dialog offers first, as a reader would, such as a kernel where the old one is gone."""
+    text = " ".join(dialog.inner_text().split())
+    if "kernel" not in text.lower():
+        page.errors.append(f"a dialog: {text}")
+    dialog.locator("button.jp-mod-accept").click()
 
 
 def canvas(page: object, number: int = 0) -> np.ndarray:

@@ -429,3 +429,34 @@ def test_in_jupyterlab_formulas_are_set_and_a_new_kernel_knows_the_answer(run, r
     answer(page, "2.5", "0.4", "sure")  # what is on the page answers without the kernel that made it
     assert "✓ Right" in revealed(page, "2.5")
     assert page.errors == []
+
+
+# --- what speaks against a wrong choice ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory):
+    """The exported page of a question of notebook 12, whose wrong causes have a sentence each."""
+    path = tmp_path_factory.mktemp("rooms") / "page.html"
+    sources = ["from diffusion_lib.course import predict", 'predict("12.2")']
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    NotebookClient(notebook, timeout=300).execute()
+    path.write_text(page_of(notebook, "page").html)
+    return path
+
+
+@pytest.mark.parametrize("choice, here, there", [(0, True, 2), (1, False, 3)])
+def test_a_wrong_choice_is_told_what_speaks_against_it(browser, rooms, choice, here, there):
+    page = browser.new_context(viewport={"width": 375, "height": 1200}, offline=True).new_page()
+    watch(page)
+    page.goto(rooms.as_uri())
+    assert "Uniform noise has" not in page.locator(".dl-predict").inner_text()
+    answer(page, "12.2", choice, "sure")
+    said = revealed(page, "12.2")
+    assert ("Why not yours? Uniform noise has a mean of 0.5" in said) is here
+    others = question(page, "12.2").locator(".dl-reveal details")
+    assert others.locator("li").count() == there and others.locator("li").first.is_hidden()
+    others.locator("summary").click()
+    assert "jump: a variance where" in others.inner_text() and "whatever its factor." in others.inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth") and page.errors == []
+    page.context.close()

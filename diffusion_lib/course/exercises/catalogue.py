@@ -1,4 +1,4 @@
-"""Where the exercises are listed: each `Exercise` that a file `nbNN.py` beside this one defines, NN the notebook.
+"""Where the exercises are listed: each one that a file `nbNN.py` beside this one defines, NN the notebook.
 
 So a new exercise is one definition in one file, and a new notebook's exercises are one new file.
 """
@@ -6,12 +6,22 @@ So a new exercise is one definition in one file, and a new notebook's exercises 
 import functools
 import importlib
 import importlib.util
+import pkgutil
+import re
+from pathlib import Path
 
 from .exercise import Exercise
+from .written_tests import TestExercise
+
+
+def notebooks() -> tuple[int, ...]:
+    """The numbers of the notebooks that have exercises, in order."""
+    files = pkgutil.iter_modules([str(Path(__file__).parent)])
+    return tuple(sorted(int(file.name[2:]) for file in files if re.fullmatch(r"nb\d\d", file.name)))
 
 
 @functools.cache
-def catalogue(notebook: int) -> dict[str, Exercise]:
+def catalogue(notebook: int) -> dict[str, Exercise | TestExercise]:
     """The exercises of one notebook by number, in the order of their definition; empty where it has none.
 
     Raises `ValueError` where two exercises have one number.
@@ -19,9 +29,9 @@ def catalogue(notebook: int) -> dict[str, Exercise]:
     name = f"{__package__}.nb{notebook:02d}"
     if importlib.util.find_spec(name) is None:
         return {}
-    exercises: dict[str, Exercise] = {}
+    exercises: dict[str, Exercise | TestExercise] = {}
     for exercise in vars(importlib.import_module(name)).values():
-        if not isinstance(exercise, Exercise):
+        if not isinstance(exercise, Exercise | TestExercise):
             continue
         if exercise.id in exercises:
             raise ValueError(f"{name} has two exercises {exercise.id!r}: give one of them another number")
@@ -29,7 +39,7 @@ def catalogue(notebook: int) -> dict[str, Exercise]:
     return exercises
 
 
-def find(id: str) -> Exercise:
+def find(id: str) -> Exercise | TestExercise:
     """The exercise of that number; raises `ValueError`, which names the nearest ones, where there is none."""
     notebook, _, _ = str(id).partition(".")
     exercises = catalogue(int(notebook)) if notebook.isdecimal() else {}

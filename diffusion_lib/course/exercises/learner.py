@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 
+from .. import progress
 from .catalogue import find
 from .display import print_safely, show
 from .verdicts import judge
@@ -21,6 +22,7 @@ def check(id: str, function: Callable) -> None:
         print_safely(verdict.printed.rstrip("\n"))
     if verdict.state != "right" and grading():
         raise AssertionError(verdict.line)
+    _record(id, verdict.state)
     show(verdict.line, verdict.state)
 
 
@@ -51,7 +53,15 @@ def hint(id: str) -> None:
     show(f"{id} — hint {tier} of {len(exercise.hints)}{last}: {exercise.hints[tier - 1]}", "hint")
 
 
+def _record(id: str, state: str) -> None:
+    """Keep that an exercise was tried, or is right, on the learner's own machine; each is kept once by this kernel."""
+    if state != "not attempted" and not grading() and _recorded.get(id) != state:
+        _recorded[id] = state
+        progress.record("exercise", id, {"state": state})
+
+
 _hints_given: dict[str, int] = {}
+_recorded: dict[str, str] = {}  # by exercise, the state that was recorded last
 _right: dict[str, Callable] = {}  # by exercise, the function that was right in its last check
 
 

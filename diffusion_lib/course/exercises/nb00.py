@@ -109,7 +109,7 @@ NOISE = Exercise(
     linear=("x_t", "x0"),
     mistakes=(
         Mistake(
-            lambda x, x0, t: (x - t * x0) / (1 - t) if t < 1 else x / 0.0,
+            lambda x, x0, t: (x - t * x0) / (1 - t),
             "alpha and sigma have changed places: the picture is in x_t with 1 - t, the noise with t.",
         ),
         Mistake(

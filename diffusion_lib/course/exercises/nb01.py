@@ -349,8 +349,8 @@ BETAS = Exercise(
 
 
 def betas_for(T):
-    curve = torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + 0.008) / 1.008 * math.pi / 2).square()
-    return betas_from(curve / curve[0]).clamp_max(0.999)
+    end = math.atan(5e-5**-0.5)  # the angle at which cos² / sin², the SNR, is 5e-5
+    return betas_from(torch.linspace(0, end, T + 1, dtype=torch.float64).cos().square())
 
 
 def _line(T, power=1, start=1e-4, end=0.02):
@@ -414,9 +414,14 @@ SCHEDULE = Exercise(
             "You return alpha_bar; the betas are asked for (1.3 makes them from it).",
         ),
         Mistake(
+            lambda T: _unclipped(T).clamp_max(0.999),
+            "The cap decides where this cosine ends, so its terminal SNR depends on T. End the curve itself a little "
+            "before it reaches 0; then no cap is needed.",
+        ),
+        Mistake(
             _unclipped,
-            "The cosine's last beta is 1: it deletes the picture, and the log-SNR is minus infinity. Cap "
-            "the betas, say at 0.999.",
+            "The cosine's last beta is 1: it deletes the picture, and the log-SNR is minus infinity. "
+            "End the curve a little before it reaches 0.",
         ),
     ),
     properties=(
@@ -430,13 +435,20 @@ SCHEDULE = Exercise(
             "The terminal SNR, alpha_bar_T / (1 - alpha_bar_T), is not below 1e-4 for every T from 10 to 1000.",
         ),
         Property(
-            lambda args, b: 1e-3 < (half := _alpha_bar_at(b, 0.5)) / (1 - half) < 1e3,
-            "It ends in noise, but half-way the SNR is not between 1/1000 and 1000: most steps are wasted at one end.",
+            lambda args, b: (end := _alpha_bar_at(b, 1)) / (1 - end) > 1e-5,
+            "It ends in noise, but for some T the terminal SNR is below 1e-5. Choose where the curve ends, the same "
+            "for every T.",
+        ),
+        Property(
+            lambda args, b: 1 / 3 < (half := _alpha_bar_at(b, 0.5)) / (1 - half) < 3,
+            "It ends where it should, but half-way, at step T / 2, the SNR is not between 1/3 and 3.",
         ),
     ),
     hints=(
         "Think of the curve of alpha_bar over t = i / T, not of betas. A good curve is the same for every T.",
-        "Choose a curve that starts at 1 and ends near 0, read it at T + 1 places, and get the betas as in 1.3.",
-        "The cosine curve, cos²(t π / 2), will do. Its last beta is 1, though: clamp the betas at 0.999.",
+        "Choose a curve that starts at 1, is near 1/2 half-way, and ends between 1e-5 and 1e-4. Read it at T + 1 "
+        "places, and get the betas as in 1.3.",
+        "The cosine curve, cos²(t π / 2), ends at 0: let its angle stop short of π / 2. The SNR is 1 / tan² of the "
+        "angle.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Exercises of notebook 02, forward noising: 2.1 the jump, 2.2 a batch, 2.3 from s to t, 2.4 the posterior.
+"""Exercises of notebook 02, forward noising: 2.1 the jump, 2.2 a batch, 2.3 a chain's film, 2.4 the posterior.
 
 x_i = sqrt(alpha_bar_i) x_0 + sqrt(1 - alpha_bar_i) eps (Ho, Jain and Abbeel 2020, equation 4);
 q(x_{i-1} | x_i, x_0) is their equations 6 and 7.
@@ -219,7 +219,7 @@ BATCH = Exercise(
         ),
     ),
     hints=(
-        "alpha_bar[i] with a tensor i gives one number a picture, shape (B,). Pictures are (B, C, H, W). "
+        "alpha_bar[i] with a tensor i gives one number per picture, shape (B,). Pictures are (B, C, H, W). "
         "What does broadcasting do with those two?",
         "Broadcasting lines shapes up from the right, so (B,) meets W. Give the factors the shape (B, 1, 1, 1).",
         "`alpha_bar[i].reshape(-1, 1, 1, 1)`, then the line of 2.1.",
@@ -230,9 +230,222 @@ BATCH = Exercise(
 # ---------------------------------------------------------------- 2.3
 
 
-def noise_further(x_s, s, t, noise, alpha_bar):
-    kept = alpha_bar[t] / alpha_bar[s]
-    return kept.sqrt() * x_s + (1 - kept).sqrt() * noise
+def film(x0, noise, betas, every):
+    x, frames = x0, [x0]
+    for i in range(1, len(betas) + 1):
+        x = (1 - betas[i - 1]).sqrt() * x + betas[i - 1].sqrt() * noise[i - 1]
+        if i % every == 0:
+            frames.append(x)
+    return torch.stack(frames)
+
+
+def _film_inputs(generator, every=None, frames=None, batch=2):
+    every = int(torch.randint(2, 5, (), generator=generator)) if every is None else every
+    frames = int(torch.randint(2, 6, (), generator=generator)) if frames is None else frames
+    betas = 0.005 + 0.3 * torch.rand(every * frames, generator=generator, dtype=torch.float64)
+    x0 = pictures(generator, batch, (1, 3, 4))
+    return x0, 1.7 * torch.randn(len(betas), *x0.shape, generator=generator), betas, every
+
+
+def _film(x0, noise, betas, every, step=None, first=None, keep=None):
+    """The right film but for its step, from (x, eps, beta, i, x0), where it starts, or which timesteps it keeps."""
+    x = x0 if first is None else first
+    frames, keep = [x], keep or (lambda i: i % every == 0)
+    for i in range(1, len(betas) + 1):
+        beta, eps = betas[i - 1], noise[i - 1]
+        x = step(x, eps, beta, i, x0) if step else (1 - beta).sqrt() * x + beta.sqrt() * eps
+        if keep(i):
+            frames.append(x)
+    return torch.stack(frames)
+
+
+def _film_with(step):
+    """The film with another step."""
+    return lambda x0, noise, betas, every: _film(x0, noise, betas, every, step)
+
+
+def _kept_after_counting_from_0(x0, noise, betas, every):
+    """The timesteps kept are 1, 1 + every, …: the loop counts from 0, and keeps after the step."""
+    return _film(x0, noise, betas, every, keep=lambda i: (i - 1) % every == 0)
+
+
+def _jumps(x0, noise, betas, every, roots=True, chain=False):
+    """Each frame a jump from x_0, or a chain of jumps, with alpha_bar in place of 1 - beta."""
+    alpha_bar = torch.cumprod(1 - betas, 0)
+    power = 0.5 if roots else 1
+    return _film(
+        x0,
+        noise,
+        betas,
+        every,
+        lambda x, e, b, i, start: (
+            alpha_bar[i - 1] ** power * (x if chain else start) + (1 - alpha_bar[i - 1]) ** power * e
+        ),
+    )
+
+
+def _one_step_a_frame(x0, noise, betas, every):
+    """Only every n-th step is taken, with its own beta and noise."""
+    return _film(x0, noise[every - 1 :: every], betas[every - 1 :: every], 1)
+
+
+def _first_step_a_frame(x0, noise, betas, every):
+    """Of every n steps only the first is taken: a loop in strides that counts from 0."""
+    return _film(x0, noise[::every], betas[::every], 1)
+
+
+def _first_steps_only(x0, noise, betas, every):
+    """As many steps as there are frames, all kept."""
+    frames = len(betas) // every
+    return _film(x0, noise[:frames], betas[:frames], 1)
+
+
+def _one_tensor(x0, noise, betas, every):
+    """The same tensor is kept again and again, changed in place: all frames but the first are the last."""
+    frames = film(x0, noise, betas, every)
+    return frames[-1:].expand_as(frames)
+
+
+def _noise_of_the_last(x0, noise, betas, every):
+    return _film(x0, noise, betas, every, lambda x, e, b, i, start: (1 - b).sqrt() * x + b.sqrt() * noise[-1])
+
+
+FILM = Exercise(
+    id="2.3",
+    title="The film of a chain",
+    reference=film,
+    inputs=_film_inputs,
+    edges=edges(
+        _film_inputs,
+        {"every": 1},
+        {"every": 1, "frames": 1},
+        {"every": 4, "frames": 1},
+        {"batch": 1},
+        {"every": 3, "frames": 10},
+    ),
+    mistakes=(
+        Mistake(
+            lambda x0, noise, betas, every: film(x0, noise[:1].expand_as(noise), betas, every),
+            "Every step used the same noise, noise[0]. The noises of a chain are independent: step i has noise[i - 1].",
+        ),
+        Mistake(
+            _noise_of_the_last,
+            "Every step used the same noise, noise[-1]. The noises of a chain are independent: step i has "
+            "noise[i - 1].",
+        ),
+        Mistake(
+            lambda x0, noise, betas, every: _jumps(x0, noise, betas, every, chain=True),
+            "You took alpha_bar where a single step is meant. A step keeps 1 - beta of the variance; alpha_bar is what "
+            "all the steps up to it keep together.",
+        ),
+        Mistake(
+            _jumps,
+            "Each frame is a jump from x0 with a noise of its own. Each is right by itself, but they do not hang "
+            "together: in a chain x_i is made from x_{i-1}.",
+        ),
+        Mistake(
+            _film_with(lambda x, e, b, i, start: (1 - b).sqrt() * start + b.sqrt() * e),
+            "Every step starts from x0 again: x has to become what the step before made of it.",
+        ),
+        Mistake(
+            _film_with(lambda x, e, b, i, start: (1 - b).sqrt() * x + b * e),
+            "The shrinking is right, but beta is the variance of the noise; what multiplies it is the root.",
+        ),
+        Mistake(
+            _film_with(lambda x, e, b, i, start: (1 - b) * x + b.sqrt() * e),
+            "The noise is right, but 1 - beta is a share of the variance; what multiplies x is the root.",
+        ),
+        Mistake(
+            _film_with(lambda x, e, b, i, start: (1 - b) * x + b * e),
+            "You multiplied by variances, 1 - beta and beta. What multiplies x and the noise are their roots.",
+        ),
+        Mistake(
+            _film_with(lambda x, e, b, i, start: x + b.sqrt() * e),
+            "x never shrinks: that is the naive step of notebook 01, whose variance grows without end.",
+        ),
+        Mistake(
+            _film_with(lambda x, e, b, i, start: b.sqrt() * x + (1 - b).sqrt() * e),
+            "x and the noise have changed places: a step keeps 1 - beta of the variance and adds beta.",
+        ),
+        Mistake(
+            _film_with(lambda x, e, b, i, start: (1 - b).sqrt() * x + (1 - (1 - b).sqrt()) * e),
+            "You made the two factors add up to 1. Their squares must: it is variances that add.",
+        ),
+        Mistake(
+            _film_with(lambda x, e, b, i, start: (1 - b).sqrt() * x + e),
+            "The noise comes in at full strength; a step adds only the variance beta.",
+        ),
+        Mistake(
+            _film_with(lambda x, e, b, i, start: (1 - b).sqrt() * (x + b.sqrt() * e)),
+            "You added the noise first and shrank both. Only x is shrunk; the noise comes in as it is.",
+        ),
+        Mistake(
+            lambda x0, noise, betas, every: film(x0, noise[:, :1].expand_as(noise), betas, every),
+            "All pictures got the first one's noise: each has its own, noise[i - 1, b] for picture b.",
+        ),
+        Mistake(
+            _film_with(lambda x, e, b, i, start: ((1 - b).sqrt() * x + b.sqrt() * e).clamp(-1, 1)),
+            "You clipped x to [-1, 1] in every step. Noised data go beyond that, and the next step needs them whole.",
+        ),
+        Mistake(
+            lambda x0, noise, betas, every: film(x0, noise, betas, every).flip(0),
+            "The film runs backwards: its first frame is the clean x0, its last is x_T.",
+        ),
+        Mistake(
+            lambda x0, noise, betas, every: film(x0, noise, betas.flip(0), every),
+            "You took the betas from the last to the first; betas[0] belongs to step 1.",
+        ),
+        Mistake(
+            lambda x0, noise, betas, every: film(x0, noise, betas, every)[:-1],
+            "The last frame is missing: the film ends with x_T.",
+        ),
+        Mistake(
+            lambda x0, noise, betas, every: film(x0, noise, betas, every)[1:],
+            "The first frame is missing: the film begins with the clean x0.",
+        ),
+        Mistake(
+            _kept_after_counting_from_0,
+            "The frames are those of timesteps 1, 1 + every, 1 + 2 every, …: your loop counts from 0. Count the steps "
+            "that are done.",
+        ),
+        Mistake(
+            _one_step_a_frame,
+            "Between two frames you took one step. A frame is kept after every `every` steps; the steps between are "
+            "taken too.",
+        ),
+        Mistake(
+            _first_step_a_frame,
+            "Between two frames you took one step, the first of each `every`. A frame is kept after every `every` "
+            "steps; the steps between are taken too.",
+        ),
+        Mistake(
+            _first_steps_only,
+            "You kept the first steps one by one and stopped when there were frames enough; all T steps are to be "
+            "taken, and every `every`-th is kept.",
+        ),
+        Mistake(
+            _one_tensor,
+            "All your frames are x_T: one tensor was changed in place and kept again and again. Make a new x in each "
+            "step.",
+        ),
+    ),
+    properties=(
+        Property(
+            lambda args, frames: bool(torch.isclose(frames[0], args[0].to(frames.dtype), atol=1e-5).all()),
+            "The first frame must be x0 itself, before any noise; yours is not.",
+        ),
+    ),
+    hints=(
+        "A loop over the steps 1 to T. In each, x becomes a little less of itself and a little noise; what must the "
+        "squares of the two factors be?",
+        "Step i has betas[i - 1] and noise[i - 1]. Begin with a list that holds x0, and append x when i is a multiple "
+        "of every.",
+        "x = (1 - beta).sqrt() * x + beta.sqrt() * noise[i - 1]; torch.stack joins the list at the end.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- two timesteps, for notebook 06
 
 
 def two_steps(generator, alpha_bar, ends=None):
@@ -245,106 +458,6 @@ def two_steps(generator, alpha_bar, ends=None):
 
 
 ENDS = ((0, 1), (0, 2), (1, 2), (0, -1), (1, -1), (-2, -1))
-
-
-def _further_inputs(generator, ends=None, batch=3, low=0.02):
-    alpha_bar, x_s = random_alpha_bar(generator, low=low), pictures(generator, batch)
-    return x_s, *two_steps(generator, alpha_bar, ends), torch.randn(x_s.shape, generator=generator), alpha_bar
-
-
-def _walk_with_jumps(x, s, t, noise, alpha_bar):
-    for k in range(s, t):
-        x = jump_to(x, k, noise, alpha_bar)
-    return x
-
-
-FURTHER = Exercise(
-    id="2.3",
-    title="From a noisy picture to a noisier one",
-    reference=noise_further,
-    inputs=_further_inputs,
-    edges=edges(_further_inputs, *({"ends": ends} for ends in ENDS), {"batch": 1}, {"ends": (-2, -1), "low": 0.06}),
-    linear=("x_s", "noise"),
-    mistakes=(
-        Mistake(
-            lambda x, s, t, noise, ab: jump_to(x, t, noise, ab),
-            "That is the jump from x_0 to t. You start at s, where alpha_bar[s] of the variance is left "
-            "already: only the steps from s to t are still to be taken.",
-        ),
-        Mistake(
-            lambda x, s, t, noise, ab: ab[t] / ab[s] * x + (1 - ab[t] / ab[s]) * noise,
-            "The ratio is the right one, but it is a share of the variance: take square roots.",
-        ),
-        Mistake(
-            lambda x, s, t, noise, ab: (ab[t] / ab[s]).sqrt() * x + (ab[s] - ab[t]).sqrt() * noise,
-            "The signal is right. The noise is not the difference of two alpha_bars: if x_s had variance "
-            "1, x_t would not; check the squares.",
-        ),
-        Mistake(
-            lambda x, s, t, noise, ab: (ab[t] / ab[s]).sqrt() * x + (1 - ab[t]).sqrt() * noise,
-            "The signal is right, but that is all the noise since x_0. Part of it is in x_s already.",
-        ),
-        Mistake(
-            lambda x, s, t, noise, ab: (ab[t] / ab[t - 1]).sqrt() * x + (1 - ab[t] / ab[t - 1]).sqrt() * noise,
-            "That is the single step from t - 1 to t. All the steps from s to t multiply.",
-        ),
-        Mistake(
-            lambda x, s, t, noise, ab: jump_to(x, t - s, noise, ab),
-            "You used alpha_bar[t - s], the first t - s steps; steps differ, and yours are those from s to t.",
-        ),
-        Mistake(
-            lambda x, s, t, noise, ab: (ab[s] / ab[t]).sqrt() * x + (1 - ab[s] / ab[t]).sqrt() * noise,
-            "You take the root of a negative number. alpha_bar falls, so alpha_bar[t] - alpha_bar[s] is below 0 and "
-            "alpha_bar[s] / alpha_bar[t] above 1; what the steps keep is a share between 0 and 1.",
-        ),
-        Mistake(
-            lambda x, s, t, noise, ab: (ab[t] * ab[s]).sqrt() * x + (1 - ab[t] * ab[s]).sqrt() * noise,
-            "You multiplied two products: the first s steps are in both of them. Those are taken already, so they "
-            "must go, not count twice.",
-        ),
-        Mistake(
-            lambda x, s, t, noise, ab: jump_to(x, 0, noise, ab[s + 1 : t + 1].prod().reshape(1)),
-            "You multiplied entries of alpha_bar. Each is a product already, of all steps up to its own; you want "
-            "the factors of the steps from s to t.",
-        ),
-        Mistake(
-            lambda x, s, t, noise, ab: x + (1 - ab[t] / ab[s]).sqrt() * noise,
-            "The noise is right, but the picture never shrinks.",
-        ),
-        Mistake(
-            lambda x, s, t, noise, ab: (ab[s + 1] / ab[s]).sqrt() * x + (1 - ab[s + 1] / ab[s]).sqrt() * noise,
-            "That is the single step from s to s + 1. All the steps from s to t multiply.",
-        ),
-        Mistake(
-            lambda x, s, t, noise, ab: (1 - ab[s] + ab[t]).sqrt() * x + (ab[s] - ab[t]).sqrt() * noise,
-            "You took the difference of two alpha_bars for what the steps replace. Shares of what is left "
-            "multiply: it is a ratio.",
-        ),
-        Mistake(
-            lambda x, s, t, noise, ab: (ab[t] / ab[s]).sqrt() * x + (1 - ab[t] / ab[s]) * noise,
-            "The signal is right, but the noise is multiplied by its variance: take the square root there too.",
-        ),
-        Mistake(
-            lambda x, s, t, noise, ab: ab[t] / ab[s] * x + (1 - ab[t] / ab[s]).sqrt() * noise,
-            "The noise is right, but x_s is multiplied by a share of the variance: take the square root there too.",
-        ),
-        Mistake(
-            lambda x, s, t, noise, ab: _walk(x, s, t, noise, ab),
-            "You walked from s to t with the same noise at every step. The steps' noises are independent: "
-            "they add up by their variances.",
-        ),
-        Mistake(
-            _walk_with_jumps,
-            "You applied alpha_bar[k] as if it were a single step's share, 1 - beta. It is the product of all"
-            " steps up to k.",
-        ),
-    ),
-    hints=(
-        "alpha_bar[t] is a product of t factors, one a step. Which of them belong to the steps from s to t?",
-        "A product of the first t factors, divided by the product of the first s, leaves the factors in between.",
-        "kept = alpha_bar[t] / alpha_bar[s]; then the line of 2.1 with kept for alpha_bar[i].",
-    ),
-)
 
 
 # ---------------------------------------------------------------- 2.4
@@ -362,6 +475,22 @@ def _posterior_with(mean=None, var=None):
     def answer(x_i, x0, i, alpha_bar):
         right_mean, right_var = posterior(x_i, x0, i, alpha_bar)
         parts = x_i, x0, alpha_bar[i] / alpha_bar[i - 1], alpha_bar[i - 1], alpha_bar[i]
+        return mean(*parts) if mean else right_mean, var(*parts) if var else right_var
+
+    return answer
+
+
+def _untidied(mean=None, var=None):
+    """The right posterior but for its mean or its variance, from (h, Lambda, kept, before); at i = 1 it is right."""
+
+    def answer(x_i, x0, i, alpha_bar):
+        right_mean, right_var = posterior(x_i, x0, i, alpha_bar)
+        if i == 1:
+            return right_mean, right_var
+        kept, before = alpha_bar[i] / alpha_bar[i - 1], alpha_bar[i - 1]
+        precision = kept / (1 - kept) + 1 / (1 - before)
+        h = kept.sqrt() * x_i / (1 - kept) + before.sqrt() * x0 / (1 - before)
+        parts = h, precision, kept, before
         return mean(*parts) if mean else right_mean, var(*parts) if var else right_var
 
     return answer
@@ -459,6 +588,27 @@ POSTERIOR = Exercise(
         Mistake(
             _posterior_with(var=lambda x, x0, k, b, a: (1 - k) * (1 - b)),
             "Var: the two variances are multiplied; divide by what they add up to, 1 - alpha_bar[i].",
+        ),
+        Mistake(
+            _untidied(var=lambda h, precision, k, b: precision),
+            "Var: that is Lambda, the precision. The variance is one over it.",
+        ),
+        Mistake(
+            _untidied(
+                lambda h, precision, k, b: h / (1 / (1 - k) + 1 / (1 - b)),
+                lambda h, precision, k, b: 1 / (1 / (1 - k) + 1 / (1 - b)),
+            ),
+            "Lambda: in the step's square x_{i-1} is multiplied by sqrt(kept), so what stands before x_{i-1}² is "
+            "kept / (1 - kept), not 1 / (1 - kept).",
+        ),
+        Mistake(
+            _untidied(lambda h, precision, k, b: h),
+            "Mean: that is h, what stands before -2 x_{i-1}. The mean is h / Lambda.",
+        ),
+        Mistake(
+            _untidied(lambda h, precision, k, b: 2 * h / precision),
+            "Mean: it is twice what it should be. The square (x - m)² has -2 m x in it, so m is h / Lambda, "
+            "where -2 h is what stands before x.",
         ),
     ),
     properties=(

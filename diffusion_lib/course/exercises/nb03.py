@@ -205,6 +205,11 @@ def _some_data(generator, batch=5, most=12, low=0.02):
     return x0, torch.randn(len(alpha_bar) - 1, batch, generator=generator), guess, alpha_bar
 
 
+def _rows_agree(args, answer, rows):
+    exact = bound_terms(*args)[rows]
+    return answer.shape[1:] == exact.shape[1:] and torch.allclose(answer[rows].double(), exact, rtol=1e-3, atol=1e-4)
+
+
 BOUND = Exercise(
     id="3.2",
     title="The terms of the bound",
@@ -298,6 +303,10 @@ BOUND = Exercise(
             "The noise is taken one row too late: noise[i - 1] makes x_i, and noise[0] makes x_1.",
         ),
         Mistake(
+            _with(noises=lambda noise, i: noise[max(i - 2, 0)]),
+            "From x_2 on the noise is taken one row too early: noise[i - 1] makes x_i, and noise[1] makes x_2.",
+        ),
+        Mistake(
             _with(noises=lambda noise, i: noise[-i]),
             "The noise is taken from the last row to the first: noise[i - 1] makes x_i.",
         ),
@@ -325,6 +334,10 @@ BOUND = Exercise(
         Mistake(
             _with(ask=lambda guess, x, i: guess(x, i + 1)),
             "You asked the guesser at timestep i + 1 about x_i: it must know how noisy its input is, so i.",
+        ),
+        Mistake(
+            lambda x0, noise, guess, a: _terms(x0, noise, guess, a, ask=lambda guess, x, i: guess(x, i / (len(a) - 1))),
+            "You asked the guesser at the time i / T. This one counts timesteps: guess(x_i, i).",
         ),
         Mistake(
             _with(ask=lambda guess, x, i: guess(x, 1)),
@@ -359,6 +372,19 @@ BOUND = Exercise(
         Property(
             lambda args, answer: bool((answer[1:] > -1e-9).all()),
             "All rows but the first are KLs, and a KL is never negative; some of yours are.",
+        ),
+        Property(
+            lambda args, answer: _rows_agree(args, answer, slice(0, 1)),
+            "Row 0, L_0, is not right yet: minus the log of N(guess(x_1, 1), sigma_1² / alpha_1²) at x_0.",
+        ),
+        Property(
+            lambda args, answer: _rows_agree(args, answer, slice(-1, None)),
+            "Row 0 is right. The last row, L_T, is not: the KL of q(x_T | x_0) to N(0, sigma_T²).",
+        ),
+        Property(
+            lambda args, answer: _rows_agree(args, answer, slice(1, -1)),
+            "The first row and the last are right. The rows 1 to T - 1 are not: row i - 1 is the KL of the step from "
+            "x_i.",
         ),
     ),
     hints=(

@@ -1,18 +1,285 @@
-"""Exercises of notebook 04, the denoiser: 4.1 x_0 from eps, 4.2 both from v, 4.3 the time embedding, 4.4 the best
-answer at t = 1, 4.5 the best answer at any t.
+"""Exercises of notebook 04, the denoiser: 4.1 the best answer at t = 1, 4.2 the best answer at any t, 4.3 x_0 from eps,
+4.4 both from v, 4.5 the time embedding, 4.6 a residual block from its parts.
 
 x_t = alpha x_0 + sigma eps; v = alpha eps - sigma x_0 (Salimans and Ho 2022); waves of time (Vaswani et al. 2017);
-E[x_0 | x_t] over a finite data set is a softmax over its points.
+E[x_0 | x_t] over a finite data set is a softmax over its points; the block is that of Dhariwal and Nichol 2021.
 """
 
 import math
 
 import torch
+from torch import nn
+from torch.nn.functional import gelu, silu
 
 from .exercise import Exercise, Mistake, Property
 from .inputs import edges, pictures
 
 # ---------------------------------------------------------------- 4.1
+
+
+def best_at_one(x_t, data):
+    return data.mean(0).expand_as(x_t)
+
+
+def _one_inputs(generator, batch=5, number=None, brighter=0.0, channels=1):
+    if number is None:
+        number = int(torch.randint(6, 9, (), generator=generator))
+    data = pictures(generator, number, (channels, 3, 4)) + brighter
+    return torch.randn(batch, channels, 3, 4, generator=generator), data
+
+
+def _nearest(x, data):
+    return data[torch.cdist(x.flatten(1), data.flatten(1)).argmin(1)]
+
+
+def _weighted(x, data):
+    weights = (-torch.cdist(x.flatten(1), data.flatten(1)).square() / 2).softmax(1)
+    return (weights @ data.flatten(1)).reshape(x.shape)
+
+
+BEST_AT_ONE = Exercise(
+    id="4.1",
+    title="The best answer at t = 1",
+    reference=best_at_one,
+    inputs=_one_inputs,
+    edges=edges(_one_inputs, {"batch": 1}, {"number": 1}, {"brighter": 1.5}, {"brighter": -1.5}, {"channels": 3}),
+    mistakes=(
+        Mistake(
+            lambda x, data: x,
+            "You returned the noise. At t = 1 alpha is 0, so it holds nothing of any picture.",
+        ),
+        Mistake(
+            lambda x, data: torch.zeros_like(x),
+            "Zero is the mean of the noise; the mean of the data need not be zero.",
+        ),
+        Mistake(
+            _nearest,
+            "You returned the nearest training picture. At t = 1 alpha is 0: x_t holds nothing of x_0, "
+            "and near means nothing.",
+        ),
+        Mistake(
+            _weighted,
+            "You weighed the pictures by their distance from x_t. At t = 1 alpha is 0: all are equally likely.",
+        ),
+        Mistake(
+            lambda x, data: data.mean().expand_as(x),
+            "You averaged over the pixels too: the best answer is a picture, pixel by pixel.",
+        ),
+        Mistake(
+            lambda x, data: data.mean(0),
+            "The right picture, once: return one for each of the B inputs, (B, C, H, W).",
+        ),
+        Mistake(
+            lambda x, data: data.mean(0, keepdim=True),
+            "The right picture, but a batch of one: return one for each of the B inputs, (B, C, H, W).",
+        ),
+        Mistake(
+            lambda x, data: data[: len(x)],
+            "Training pictures, one each: a sample is not the best guess. The squared error wants the mean.",
+        ),
+        Mistake(
+            lambda x, data: data[:1].expand_as(x),
+            "One training picture for all: a sample is not the best guess. The squared error wants the mean.",
+        ),
+        Mistake(
+            lambda x, data: data.median(0).values.expand_as(x),
+            "That is the median, best for the absolute error. The squared error wants the mean.",
+        ),
+        Mistake(
+            lambda x, data: (x + data.mean(0)) / 2,
+            "You mixed in the noise; at t = 1 it says nothing about x_0.",
+        ),
+        Mistake(
+            lambda x, data: x - x.mean(0) + data.mean(0),
+            "You moved the noise to the right mean; at t = 1 the noise says nothing about x_0.",
+        ),
+        Mistake(
+            lambda x, data: data.sum(0).expand_as(x),
+            "That is the sum; the mean divides it by how many pictures there are.",
+        ),
+        Mistake(
+            lambda x, data: data.mean((0, 1)).expand_as(x),
+            "You averaged over the channels too: the best answer is a picture, channel by channel.",
+        ),
+        Mistake(
+            lambda x, data: data.mean((0, 2, 3), keepdim=True).expand_as(x),
+            "You averaged over rows and columns too: the best answer is a picture, pixel by pixel.",
+        ),
+        Mistake(
+            lambda x, data: x.mean(0).expand_as(x),
+            "That is the mean of the noise; the data's is asked for.",
+        ),
+        Mistake(
+            lambda x, data: x.mean().expand_as(x),
+            "That is the mean of the noise, one number; the mean of the data is asked for, a picture.",
+        ),
+        Mistake(
+            lambda x, data: data.max(0).values.expand_as(x),
+            "You took the brightest value of each pixel; the squared error wants the mean.",
+        ),
+        Mistake(
+            lambda x, data: ((data.min(0).values + data.max(0).values) / 2).expand_as(x),
+            "That is half-way between the extremes, best for the largest error. The squared error wants the mean.",
+        ),
+    ),
+    properties=(
+        Property(
+            lambda args, answer: bool((answer - answer[:1]).abs().max() < 1e-4),
+            "Your answer changes with x_t, but at t = 1 that is pure noise and says nothing about x_0.",
+        ),
+    ),
+    hints=(
+        "At t = 1, alpha = 0 and sigma = 1. How much of x_0 is in x_t?",
+        "Nothing, so all training pictures are equally likely. Which single guess has the smallest mean squared error?",
+        "The mean over the data, dimension 0; and the same one for all B inputs: .expand_as.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 4.2
+
+
+def best_answer(x_t, data, alpha, sigma):
+    return _posterior_weights(x_t, data, alpha, sigma) @ data
+
+
+def _posterior_weights(x_t, data, alpha, sigma):
+    distance = (x_t[:, None] - alpha * data).square().sum(2)
+    return (-distance / (2 * sigma**2)).softmax(1)
+
+
+def _naive(x, data, a, s):
+    likelihood = torch.exp(-torch.cdist(x, a * data).square() / (2 * s**2))
+    return likelihood @ data / likelihood.sum(1, keepdim=True)
+
+
+def _any_inputs(generator, batch=6, number=None, sigma=None, near=True, shift=0.0):
+    """Points about sigma apart, so that several share the weight at every sigma; or, with `near=False`, far apart."""
+    if number is None:
+        number = int(torch.randint(5, 9, (), generator=generator))
+    if sigma is None:
+        sigma = 0.2 + 0.7 * float(torch.rand((), generator=generator))
+    alpha = 0.4 + 0.55 * float(torch.rand((), generator=generator))
+    data = 2 * torch.rand(number, 4, generator=generator) - 1
+    if not near:
+        return torch.randn(batch, 4, generator=generator), data, alpha, sigma
+    centre = min(1.0, 4 * sigma) * data[:1]  # smaller with sigma, so that float32 knows the distances
+    data = centre + sigma * torch.randn(number, 4, generator=generator) + shift
+    x_t = alpha * data[torch.arange(batch) % number] + sigma * torch.randn(batch, 4, generator=generator)
+    return x_t, data, alpha, sigma
+
+
+BEST = Exercise(
+    id="4.2",
+    title="The best answer at any t",
+    reference=best_answer,
+    inputs=_any_inputs,
+    edges=edges(
+        _any_inputs,
+        {"near": False},
+        {"near": False, "sigma": 0.01},
+        {"near": False, "sigma": 0.01, "batch": 1},
+        {"sigma": 0.01},
+        {"sigma": 0.05},
+        {"sigma": 0.9},
+        {"batch": 1},
+        {"number": 1},
+        {"shift": 4.0, "sigma": 0.5},
+    ),
+    tolerance=5e-5,  # at sigma = 0.01 float32 rounds the exponents by about 1e-3
+    mistakes=(
+        Mistake(
+            _naive,
+            "Right until sigma is small: then every exp(-distance² / (2 sigma²)) rounds to 0 and you "
+            "divide 0 by 0. Give the exponents to torch.softmax.",
+        ),
+        Mistake(
+            lambda x, data, a, s: best_answer(x, data, 1.0, s),
+            "The points are compared with x_t at full size; in x_t they are shrunk to alpha x_0.",
+        ),
+        Mistake(
+            lambda x, data, a, s: (-torch.cdist(x, a * data).square() / s**2).softmax(1) @ data,
+            "The 2 in the exponent of the Gaussian is missing: distance² / (2 sigma²).",
+        ),
+        Mistake(
+            lambda x, data, a, s: (-torch.cdist(x, a * data).square() / (2 * s)).softmax(1) @ data,
+            "The exponent divides by the variance; you divided by sigma, which is the standard deviation.",
+        ),
+        Mistake(
+            lambda x, data, a, s: (-torch.cdist(x, a * data) / (2 * s**2)).softmax(1) @ data,
+            "The distance enters squared; the norm alone is not enough.",
+        ),
+        Mistake(
+            lambda x, data, a, s: (torch.cdist(x, a * data).square() / (2 * s**2)).softmax(1) @ data,
+            "The far points got the large weights: a minus sign is missing in the exponent.",
+        ),
+        Mistake(
+            lambda x, data, a, s: (-torch.cdist(x, a * data).square() / (2 * s**2)).softmax(0) @ data,
+            "Your weights add up to 1 over the batch; for each x_t they must add up to 1 over the data.",
+        ),
+        Mistake(
+            lambda x, data, a, s: data[torch.cdist(x, a * data).argmin(1)],
+            "You returned the nearest point. That is the limit of small sigma; before it, several points "
+            "share the weight.",
+        ),
+        Mistake(
+            lambda x, data, a, s: data.mean(0).expand_as(x),
+            "That is the best answer at t = 1; here x_t tells which points are likelier.",
+        ),
+        Mistake(
+            lambda x, data, a, s: a * best_answer(x, data, a, s),
+            "You averaged the shrunk points alpha x_0; the question is about x_0.",
+        ),
+        Mistake(lambda x, data, a, s: x / a, "You scaled x_t back, noise and all."),
+        Mistake(
+            _posterior_weights,
+            "Those are the weights of the points, one row per input; their average of the data is asked for.",
+        ),
+        Mistake(
+            lambda x, data, a, s: (
+                (w := torch.exp(-torch.cdist(x, a * data).square() / (2 * s**2)) + 1e-8) / w.sum(1, keepdim=True) @ data
+            ),
+            "You added a small number to the weights. Where sigma is small they all round to 0, and what you "
+            "added is all that is left: give the exponents to torch.softmax.",
+        ),
+        Mistake(
+            lambda x, data, a, s: (-torch.cdist(x, a * data).square()).softmax(1) @ data,
+            "2 sigma² is missing under the distance: how far is far depends on sigma.",
+        ),
+        Mistake(
+            lambda x, data, a, s: (-torch.cdist(x, a * data).square() / (4 * s**2)).softmax(1) @ data,
+            "The 2 counts twice: distance² / (2 sigma²).",
+        ),
+        Mistake(
+            lambda x, data, a, s: best_answer(x, data, math.sqrt(1 - s**2), s),
+            "You used sqrt(1 - sigma²) for alpha. Not every schedule keeps the variance at 1: use the alpha "
+            "you are given.",
+        ),
+        Mistake(
+            lambda x, data, a, s: best_answer(x / a, data, 1.0, s),
+            "Your exponents are the right ones over alpha². If you compare x_t / alpha with the data, the noise's "
+            "spread is sigma / alpha too.",
+        ),
+        Mistake(
+            lambda x, data, a, s: torch.exp(-torch.cdist(x, a * data).square() / (2 * s**2)) @ data,
+            "The weights do not add up to 1: divide them by their sum, or give the exponents to torch.softmax.",
+        ),
+        Mistake(
+            lambda x, data, a, s: best_answer(x, data, a, 2 * s),
+            "Your exponents are a quarter of the right ones: the distance² is the sum of D squares, not their mean, "
+            "and 2 sigma² divides it.",
+        ),
+    ),
+    hints=(
+        "Bayes: a point x_0 of the data is as likely as the Gaussian around alpha x_0 makes x_t. Average "
+        "with these weights.",
+        "The log-weight of a point is -‖x_t - alpha x_0‖² / (2 sigma²); torch.softmax over the points makes weights.",
+        "x_t[:, None] - alpha * data has shape (B, N, D): square, sum over D, softmax over N, then weights @ data.",
+    ),
+)
+
+
+# ---------------------------------------------------------------- 4.3
 
 
 def x0_from_eps(x_t, eps, alpha, sigma):
@@ -32,7 +299,7 @@ def _eps_inputs(generator, batch=3, alpha=None, sigma=None):
 
 
 FROM_EPS = Exercise(
-    id="4.1",
+    id="4.3",
     title="x_0 from eps",
     reference=x0_from_eps,
     inputs=_eps_inputs,
@@ -129,7 +396,7 @@ FROM_EPS = Exercise(
 )
 
 
-# ---------------------------------------------------------------- 4.2
+# ---------------------------------------------------------------- 4.4
 
 
 def from_v(x_t, v, alpha, sigma):
@@ -147,7 +414,7 @@ def _v_inputs(generator, batch=3, alpha=None):
 
 
 FROM_V = Exercise(
-    id="4.2",
+    id="4.4",
     title="x_0 and eps from v",
     reference=from_v,
     inputs=_v_inputs,
@@ -214,7 +481,7 @@ FROM_V = Exercise(
 )
 
 
-# ---------------------------------------------------------------- 4.3
+# ---------------------------------------------------------------- 4.5
 
 
 def embed(t, dim):
@@ -245,7 +512,7 @@ def _embed_inputs(generator, times=None, dim=None):
 
 
 EMBED = Exercise(
-    id="4.3",
+    id="4.5",
     title="The time embedding",
     reference=embed,
     inputs=_embed_inputs,
@@ -351,266 +618,224 @@ EMBED = Exercise(
 )
 
 
-# ---------------------------------------------------------------- 4.4
+# ---------------------------------------------------------------- 4.6
+
+PARTS = ("norm1", "conv1", "film", "norm2", "conv2", "skip")
 
 
-def best_at_one(x_1, data):
-    return data.mean(0).expand_as(x_1)
+class _Parts(nn.Module):
+    """The six parts of a residual block, which note that they were called; they have no order of their own."""
+
+    def __init__(self, generator: torch.Generator, inputs: int, outputs: int, condition: int):
+        super().__init__()
+        self.norm1, self.norm2 = nn.GroupNorm(1, inputs), nn.GroupNorm(2, outputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.film = nn.Linear(condition, 2 * outputs)
+        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+        self.called: list[str] = []
+        for weight in self.parameters():
+            weight.requires_grad_(False).copy_(0.8 * torch.randn(weight.shape, generator=generator))
+        for name in PARTS:
+            getattr(self, name).register_forward_hook(lambda *_, name=name: self.called.append(name))
 
 
-def _one_inputs(generator, batch=5, number=None, brighter=0.0, channels=1):
-    if number is None:
-        number = int(torch.randint(6, 9, (), generator=generator))
-    data = pictures(generator, number, (channels, 3, 4)) + brighter
-    return torch.randn(batch, channels, 3, 4, generator=generator), data
+def residual(x, c, parts):
+    return _residual(x, c, parts)
 
 
-def _nearest(x, data):
-    return data[torch.cdist(x.flatten(1), data.flatten(1)).argmin(1)]
+def _residual(x, c, parts, act1=silu, act2=silu, act_c=silu, before=lambda h, a, b: h, modulate=None, after=None):
+    """The right block, but for an activation, for what c does to h, or for the last line, from (h, x, parts)."""
+    h = parts.conv1(act1(parts.norm1(x)))
+    scale, shift = parts.film(act_c(c))[:, :, None, None].chunk(2, dim=1)
+    h = parts.norm2(before(h, scale, shift))
+    h = parts.conv2(act2(modulate(h, scale, shift) if modulate else h * (1 + scale) + shift))
+    return after(h, x, parts) if after else parts.skip(x) + h
 
 
-def _weighted(x, data):
-    weights = (-torch.cdist(x.flatten(1), data.flatten(1)).square() / 2).softmax(1)
-    return (weights @ data.flatten(1)).reshape(x.shape)
+def _residual_with(**changes):
+    """The block with one thing done otherwise."""
+    return lambda x, c, parts: _residual(x, c, parts, **changes)
 
 
-BEST_AT_ONE = Exercise(
-    id="4.4",
-    title="The best answer at t = 1",
-    reference=best_at_one,
-    inputs=_one_inputs,
-    edges=edges(_one_inputs, {"batch": 1}, {"number": 1}, {"brighter": 1.5}, {"brighter": -1.5}, {"channels": 3}),
+def _nothing(x):
+    return x
+
+
+def _activated_first(x, c, parts):
+    h = parts.conv1(parts.norm1(silu(x)))
+    scale, shift = parts.film(silu(c))[:, :, None, None].chunk(2, dim=1)
+    return parts.skip(x) + parts.conv2(parts.norm2(silu(h)) * (1 + scale) + shift)
+
+
+def _activated_x(x, c, parts):
+    h = parts.conv1(parts.norm1(silu(x)))
+    scale, shift = parts.film(silu(c))[:, :, None, None].chunk(2, dim=1)
+    return parts.skip(x) + parts.conv2(silu(parts.norm2(h) * (1 + scale) + shift))
+
+
+def _told_after_activation(x, c, parts):
+    h = parts.norm2(parts.conv1(silu(parts.norm1(x))))
+    scale, shift = parts.film(silu(c))[:, :, None, None].chunk(2, dim=1)
+    return parts.skip(x) + parts.conv2(silu(h) * (1 + scale) + shift)
+
+
+def _told_at_the_end(x, c, parts):
+    h = parts.conv2(silu(parts.norm2(parts.conv1(silu(parts.norm1(x))))))
+    scale, shift = parts.film(silu(c))[:, :, None, None].chunk(2, dim=1)
+    return parts.skip(x) + h * (1 + scale) + shift
+
+
+def _every_second(x, c, parts):
+    h = parts.norm2(parts.conv1(silu(parts.norm1(x))))
+    told = parts.film(silu(c))[:, :, None, None]
+    return parts.skip(x) + parts.conv2(silu(h * (1 + told[:, 0::2]) + told[:, 1::2]))
+
+
+def _skip_of_normalised(x, c, parts):
+    return _residual(x, c, parts, after=lambda h, x, parts: parts.skip(parts.norm1(x)) + h)
+
+
+def _never_called(arguments) -> str | None:
+    """Which part was never called."""
+    missing = [name for name in PARTS if name not in arguments[2].called]
+    if not missing or len(missing) == len(PARTS):
+        return "None of the parts was called; a block uses all six." if missing else None
+    what = {
+        "norm1": "it comes first, before the activation",
+        "conv1": "it makes the new channels",
+        "film": "without it the block is not told the time",
+        "norm2": "it stands between conv1 and what c does",
+        "conv2": "it is the last part of h",
+        "skip": "it brings x to as many channels as h has",
+    }[missing[0]]
+    return f"parts.{missing[0]} was never called: {what}."
+
+
+def _block_inputs(generator, batch=3, inputs=4, outputs=6):
+    parts = _Parts(generator, inputs, outputs, condition=5)
+    x = 1.7 * torch.randn(batch, inputs, 5, 4, generator=generator)
+    return x, 1.5 * torch.randn(batch, 5, generator=generator), parts
+
+
+RESIDUAL = Exercise(
+    id="4.6",
+    title="A residual block from its parts",
+    reference=residual,
+    inputs=_block_inputs,
+    edges=edges(_block_inputs, {"batch": 1}, {"inputs": 1}, {"inputs": 6}, {"inputs": 8, "outputs": 2, "batch": 1}),
+    changes=("parts",),
+    remark=_never_called,
+    tolerance=3e-5,
     mistakes=(
         Mistake(
-            lambda x, data: x,
-            "You returned the noise. A copy of its input is what the one-shot network learns.",
+            _residual_with(after=lambda h, x, parts: h),
+            "You return h alone: the input, through skip, is added to it. That is what makes the block residual.",
         ),
         Mistake(
-            lambda x, data: torch.zeros_like(x),
-            "Zero is the mean of the noise; the mean of the data need not be zero.",
+            _residual_with(modulate=lambda h, scale, shift: h * scale + shift),
+            "h is multiplied by 1 + scale: a film that answers 0 must change nothing.",
         ),
         Mistake(
-            _nearest,
-            "You returned the nearest training picture. At t = 1 alpha is 0: x_1 holds nothing of x_0, "
-            "and near means nothing.",
+            _residual_with(modulate=lambda h, scale, shift: h * (1 + shift) + scale),
+            "scale and shift have changed places: the first half of film's answer is the scale.",
         ),
         Mistake(
-            _weighted,
-            "You weighed the pictures by their distance from x_1. At t = 1 alpha is 0: all are equally likely.",
+            _residual_with(modulate=lambda h, scale, shift: h + shift),
+            "You shift h, but do not scale it: multiply it by 1 + scale first.",
         ),
         Mistake(
-            lambda x, data: data.mean().expand_as(x),
-            "You averaged over the pixels too: the best answer is a picture, pixel by pixel.",
+            _residual_with(modulate=lambda h, scale, shift: h * (1 + scale)),
+            "You scale h, but do not shift it: add the shift, too.",
         ),
         Mistake(
-            lambda x, data: data.mean(0),
-            "The right picture, once: return one for each of the B inputs, (B, C, H, W).",
+            _residual_with(modulate=lambda h, scale, shift: (h + shift) * (1 + scale)),
+            "You shift first and scale then, which scales the shift as well: scale first.",
         ),
         Mistake(
-            lambda x, data: data.mean(0, keepdim=True),
-            "The right picture, but a batch of one: return one for each of the B inputs, (B, C, H, W).",
+            _residual_with(modulate=lambda h, scale, shift: h * scale.exp() + shift),
+            "You multiply by exp(scale), as if the scale were a logarithm; here it is 1 + scale.",
         ),
         Mistake(
-            lambda x, data: data[: len(x)],
-            "Training pictures, one each: a sample is not the best guess. The squared error wants the mean.",
+            _residual_with(modulate=lambda h, scale, shift: h * (1 + scale) - shift),
+            "The shift is taken away; it is added.",
         ),
         Mistake(
-            lambda x, data: data[:1].expand_as(x),
-            "One training picture for all: a sample is not the best guess. The squared error wants the mean.",
+            _residual_with(act1=_nothing),
+            "The first activation is missing: silu stands between norm1 and conv1.",
         ),
         Mistake(
-            lambda x, data: data.median(0).values.expand_as(x),
-            "That is the median, best for the absolute error. The squared error wants the mean.",
+            _residual_with(act2=_nothing),
+            "The second activation is missing: silu stands before conv2.",
         ),
         Mistake(
-            lambda x, data: (x + data.mean(0)) / 2,
-            "You mixed in the noise; at t = 1 it says nothing about x_0.",
+            _residual_with(act1=_nothing, act2=_nothing),
+            "Both activations of h are missing: silu stands before each convolution.",
         ),
         Mistake(
-            lambda x, data: x - x.mean(0) + data.mean(0),
-            "You moved the noise to the right mean; at t = 1 the noise says nothing about x_0.",
+            _residual_with(act_c=_nothing),
+            "c went into film as it is; silu comes first there, too.",
         ),
         Mistake(
-            lambda x, data: data.sum(0).expand_as(x),
-            "That is the sum; the mean divides it by how many pictures there are.",
+            _residual_with(act1=_nothing, act2=_nothing, act_c=_nothing),
+            "There is no activation in your block: silu stands before conv1, before film and before conv2.",
         ),
         Mistake(
-            lambda x, data: data.mean((0, 1)).expand_as(x),
-            "You averaged over the channels too: the best answer is a picture, channel by channel.",
+            _residual_with(act1=torch.relu, act2=torch.relu, act_c=torch.relu),
+            "You used ReLU; here the activation is SiLU, x times sigmoid(x).",
         ),
         Mistake(
-            lambda x, data: data.mean((0, 2, 3), keepdim=True).expand_as(x),
-            "You averaged over rows and columns too: the best answer is a picture, pixel by pixel.",
+            _residual_with(act1=torch.sigmoid, act2=torch.sigmoid, act_c=torch.sigmoid),
+            "You used the sigmoid alone; SiLU is x times sigmoid(x).",
         ),
         Mistake(
-            lambda x, data: x.mean(0).expand_as(x),
-            "That is the mean of the noise; the data's is asked for.",
+            _residual_with(act1=gelu, act2=gelu, act_c=gelu),
+            "You used GELU; here the activation is SiLU, x times sigmoid(x).",
         ),
         Mistake(
-            lambda x, data: x.mean().expand_as(x),
-            "That is the mean of the noise, one number; the mean of the data is asked for, a picture.",
+            _residual_with(before=lambda h, scale, shift: h * (1 + scale) + shift, modulate=lambda h, a, b: h),
+            "You scale and shift before norm2, which undoes most of it again: first norm2, then scale and shift.",
         ),
         Mistake(
-            lambda x, data: data.max(0).values.expand_as(x),
-            "You took the brightest value of each pixel; the squared error wants the mean.",
+            _told_after_activation,
+            "You scale and shift after the second activation: it comes after them.",
         ),
         Mistake(
-            lambda x, data: ((data.min(0).values + data.max(0).values) / 2).expand_as(x),
-            "That is half-way between the extremes, best for the largest error. The squared error wants the mean.",
+            _told_at_the_end,
+            "You scale and shift what conv2 returns: do it before the second activation.",
         ),
-    ),
-    properties=(
-        Property(
-            lambda args, answer: bool((answer - answer[:1]).abs().max() < 1e-4),
-            "Your answer changes with x_1, but at t = 1 that is pure noise and says nothing about x_0.",
+        Mistake(
+            _activated_first,
+            "You activate first and normalise then: it is norm, activation, convolution.",
+        ),
+        Mistake(
+            _activated_x,
+            "silu goes over x before norm1: normalise first, then activate.",
+        ),
+        Mistake(
+            _residual_with(after=lambda h, x, parts: silu(parts.skip(x) + h)),
+            "The sum goes out as it is, without a further activation.",
+        ),
+        Mistake(
+            _residual_with(after=lambda h, x, parts: (parts.skip(x) + h) / math.sqrt(2)),
+            "You divided the sum by sqrt(2), as some networks do; here it goes out as it is.",
+        ),
+        Mistake(
+            _residual_with(after=lambda h, x, parts: parts.skip(x) - h),
+            "h is taken away; it is added.",
+        ),
+        Mistake(
+            _skip_of_normalised,
+            "skip is handed the normalised x: hand it x itself, so that the input goes through unchanged.",
+        ),
+        Mistake(
+            _every_second,
+            "You took every second number of film's answer: the scale is its first half, the shift its second.",
         ),
     ),
     hints=(
-        "At t = 1, alpha = 0 and sigma = 1. How much of x_0 is in x_1?",
-        "Nothing, so all training pictures are equally likely. Which single guess has the smallest mean squared error?",
-        "The mean over the data, dimension 0; and the same one for all B inputs: .expand_as.",
-    ),
-)
-
-
-# ---------------------------------------------------------------- 4.5
-
-
-def best_answer(x_t, data, alpha, sigma):
-    return _posterior_weights(x_t, data, alpha, sigma) @ data
-
-
-def _posterior_weights(x_t, data, alpha, sigma):
-    distance = (x_t[:, None] - alpha * data).square().sum(2)
-    return (-distance / (2 * sigma**2)).softmax(1)
-
-
-def _naive(x, data, a, s):
-    likelihood = torch.exp(-torch.cdist(x, a * data).square() / (2 * s**2))
-    return likelihood @ data / likelihood.sum(1, keepdim=True)
-
-
-def _any_inputs(generator, batch=6, number=None, sigma=None, near=True, shift=0.0):
-    """Points about sigma apart, so that several share the weight at every sigma; or, with `near=False`, far apart."""
-    if number is None:
-        number = int(torch.randint(5, 9, (), generator=generator))
-    if sigma is None:
-        sigma = 0.2 + 0.7 * float(torch.rand((), generator=generator))
-    alpha = 0.4 + 0.55 * float(torch.rand((), generator=generator))
-    data = 2 * torch.rand(number, 4, generator=generator) - 1
-    if not near:
-        return torch.randn(batch, 4, generator=generator), data, alpha, sigma
-    centre = min(1.0, 4 * sigma) * data[:1]  # smaller with sigma, so that float32 knows the distances
-    data = centre + sigma * torch.randn(number, 4, generator=generator) + shift
-    x_t = alpha * data[torch.arange(batch) % number] + sigma * torch.randn(batch, 4, generator=generator)
-    return x_t, data, alpha, sigma
-
-
-BEST = Exercise(
-    id="4.5",
-    title="The best answer at any t",
-    reference=best_answer,
-    inputs=_any_inputs,
-    edges=edges(
-        _any_inputs,
-        {"near": False},
-        {"near": False, "sigma": 0.01},
-        {"near": False, "sigma": 0.01, "batch": 1},
-        {"sigma": 0.01},
-        {"sigma": 0.05},
-        {"sigma": 0.9},
-        {"batch": 1},
-        {"number": 1},
-        {"shift": 4.0, "sigma": 0.5},
-    ),
-    tolerance=5e-5,  # at sigma = 0.01 float32 rounds the exponents by about 1e-3
-    mistakes=(
-        Mistake(
-            _naive,
-            "Right until sigma is small: then every exp(-distance² / (2 sigma²)) rounds to 0 and you "
-            "divide 0 by 0. Give the exponents to torch.softmax.",
-        ),
-        Mistake(
-            lambda x, data, a, s: best_answer(x, data, 1.0, s),
-            "The points are compared with x_t at full size; in x_t they are shrunk to alpha x_0.",
-        ),
-        Mistake(
-            lambda x, data, a, s: (-torch.cdist(x, a * data).square() / s**2).softmax(1) @ data,
-            "The 2 in the exponent of the Gaussian is missing: distance² / (2 sigma²).",
-        ),
-        Mistake(
-            lambda x, data, a, s: (-torch.cdist(x, a * data).square() / (2 * s)).softmax(1) @ data,
-            "The exponent divides by the variance; you divided by sigma, which is the standard deviation.",
-        ),
-        Mistake(
-            lambda x, data, a, s: (-torch.cdist(x, a * data) / (2 * s**2)).softmax(1) @ data,
-            "The distance enters squared; the norm alone is not enough.",
-        ),
-        Mistake(
-            lambda x, data, a, s: (torch.cdist(x, a * data).square() / (2 * s**2)).softmax(1) @ data,
-            "The far points got the large weights: a minus sign is missing in the exponent.",
-        ),
-        Mistake(
-            lambda x, data, a, s: (-torch.cdist(x, a * data).square() / (2 * s**2)).softmax(0) @ data,
-            "Your weights add up to 1 over the batch; for each x_t they must add up to 1 over the data.",
-        ),
-        Mistake(
-            lambda x, data, a, s: data[torch.cdist(x, a * data).argmin(1)],
-            "You returned the nearest point. That is the limit of small sigma; before it, several points "
-            "share the weight.",
-        ),
-        Mistake(
-            lambda x, data, a, s: data.mean(0).expand_as(x),
-            "That is the best answer at t = 1; here x_t tells which points are likelier.",
-        ),
-        Mistake(
-            lambda x, data, a, s: a * best_answer(x, data, a, s),
-            "You averaged the shrunk points alpha x_0; the question is about x_0.",
-        ),
-        Mistake(lambda x, data, a, s: x / a, "You scaled x_t back, noise and all."),
-        Mistake(
-            _posterior_weights,
-            "Those are the weights of the points, one row an input; their average of the data is asked for.",
-        ),
-        Mistake(
-            lambda x, data, a, s: (
-                (w := torch.exp(-torch.cdist(x, a * data).square() / (2 * s**2)) + 1e-8) / w.sum(1, keepdim=True) @ data
-            ),
-            "You added a small number to the weights. Where sigma is small they all round to 0, and what you "
-            "added is all that is left: give the exponents to torch.softmax.",
-        ),
-        Mistake(
-            lambda x, data, a, s: (-torch.cdist(x, a * data).square()).softmax(1) @ data,
-            "2 sigma² is missing under the distance: how far is far depends on sigma.",
-        ),
-        Mistake(
-            lambda x, data, a, s: (-torch.cdist(x, a * data).square() / (4 * s**2)).softmax(1) @ data,
-            "The 2 counts twice: distance² / (2 sigma²).",
-        ),
-        Mistake(
-            lambda x, data, a, s: best_answer(x, data, math.sqrt(1 - s**2), s),
-            "You used sqrt(1 - sigma²) for alpha. Not every schedule keeps the variance at 1: use the alpha "
-            "you are given.",
-        ),
-        Mistake(
-            lambda x, data, a, s: best_answer(x / a, data, 1.0, s),
-            "Your exponents are the right ones over alpha². If you compare x_t / alpha with the data, the noise's "
-            "spread is sigma / alpha too.",
-        ),
-        Mistake(
-            lambda x, data, a, s: torch.exp(-torch.cdist(x, a * data).square() / (2 * s**2)) @ data,
-            "The weights do not add up to 1: divide them by their sum, or give the exponents to torch.softmax.",
-        ),
-        Mistake(
-            lambda x, data, a, s: best_answer(x, data, a, 2 * s),
-            "Your exponents are a quarter of the right ones: the distance² is the sum of D squares, not their mean, "
-            "and 2 sigma² divides it.",
-        ),
-    ),
-    hints=(
-        "Bayes: a point x_0 of the data is as likely as the Gaussian around alpha x_0 makes x_t. Average "
-        "with these weights.",
-        "The log-weight of a point is -‖x_t - alpha x_0‖² / (2 sigma²); torch.softmax over the points makes weights.",
-        "x_t[:, None] - alpha * data has shape (B, N, D): square, sum over D, softmax over N, then weights @ data.",
+        "h goes through norm1, silu, conv1; then norm2, what c does, silu, conv2; and at the end skip(x) is added.",
+        "parts.film(silu(c)) is (B, 2 outputs). With [:, :, None, None] it fits pictures; .chunk(2, dim=1) halves it.",
+        "After norm2: h * (1 + scale) + shift. The last line returns parts.skip(x) + h.",
     ),
 )

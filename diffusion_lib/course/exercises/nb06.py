@@ -94,6 +94,11 @@ ANCESTRAL = Exercise(
             "In Ho et al.'s form of the mean, eps is multiplied by beta / sqrt(1 - alpha_bar[i]): the root is missing.",
         ),
         Mistake(
+            _ancestral_with(lambda x, x0, k, b, a: (b * (1 - k) * x0 + k * (1 - b) * x) / (1 - a)),
+            "In the mean, x0 and x_i are multiplied by roots: sqrt(alpha_bar[i-1]), and sqrt(alpha_bar[i] / "
+            "alpha_bar[i-1]). Both roots are missing.",
+        ),
+        Mistake(
             _ancestral_with(lambda x, x0, k, b, a: (b.sqrt() * (1 - k) * x + k.sqrt() * (1 - b) * x0) / (1 - a)),
             "In the mean, x_i and x0 have changed places: at i = 1 all the weight must be on x0.",
         ),
@@ -307,6 +312,11 @@ def _eta_as_share(x_t, x0, s, t, eta, noise, alpha_bar):
     return alpha_bar[s].sqrt() * x0 + (1 - alpha_bar[s]).sqrt() * ((1 - eta**2) ** 0.5 * eps + eta * noise)
 
 
+def _eta_as_plain_share(x_t, x0, s, t, eta, noise, alpha_bar):
+    eps = (x_t - alpha_bar[t].sqrt() * x0) / (1 - alpha_bar[t]).sqrt()
+    return alpha_bar[s].sqrt() * x0 + (1 - alpha_bar[s]).sqrt() * ((1 - eta) * eps + eta * noise)
+
+
 def _eta_inputs(generator, ends=None, eta=None, batch=3, low=0.02):
     alpha_bar, x0 = random_alpha_bar(generator, low=low), pictures(generator, batch)
     s, t = two_steps(generator, alpha_bar, ends)
@@ -378,6 +388,19 @@ ETA = Exercise(
             "You made eta the share of new noise in all noise. The ancestral step, eta = 1, keeps some old noise too.",
         ),
         Mistake(
+            _eta_as_plain_share,
+            "You shared the noise out as 1 - eta old and eta new. It is the squares of the two factors that must add "
+            "up to 1 - alpha_bar[s]; and at eta = 1 some old noise stays.",
+        ),
+        Mistake(
+            lambda x, x0, s, t, eta, e, ab: (
+                _generalised(x, x0, s, t, 0 * e, ab, eta * _ancestral_var(s, t, ab))
+                + eta * _ancestral_var(s, t, ab).sqrt() * e
+            ),
+            "The new noise is right, and its variance is eta² times the ancestral one. You took eta times it from the "
+            "old noise.",
+        ),
+        Mistake(
             lambda x, x0, s, t, eta, e, ab: ddim_eta(x, x0, s, t, eta, e, ab) + (1 - ab[s].sqrt()) * x0,
             "The noise is right; the picture at s is shrunk by sqrt(alpha_bar[s]).",
         ),
@@ -441,7 +464,8 @@ def _slerp_inputs(generator, w=None, shape=(2, 3, 3), along=0.0):
     if w is None:
         w = 0.05 + 0.9 * float(torch.rand((), generator=generator))
     a, b = torch.randn(2, *shape, generator=generator)
-    return a, 1.3 * (along * a + b), w
+    b = along * a + b
+    return a, b * a.norm() / b.norm(), w  # equally long, so that the path is a circle
 
 
 def _angle_by_rows(a, b, w):
@@ -476,8 +500,8 @@ SLERP = Exercise(
     edges=edges(
         _slerp_inputs,
         *({"w": w} for w in (0.0, 1.0, 0.5, 0.01)),
-        {"along": 4.0},
-        {"along": -4.0},
+        {"along": 2.5},
+        {"along": -2.5},
         {"shape": (1, 3, 3)},
         {"shape": (1, 1, 2)},
     ),

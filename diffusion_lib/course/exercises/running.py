@@ -100,7 +100,7 @@ def _call_all(function: Callable, calls: Iterable[Callable[[], tuple]], collect:
         except TimeUp:
             raise
         except BaseException as error:
-            outcome.failure = _describe(error)
+            outcome.failure = describe(error)
             return
         outcome.drew_random_numbers |= not torch.equal(before, torch.get_rng_state())
         try:
@@ -108,7 +108,7 @@ def _call_all(function: Callable, calls: Iterable[Callable[[], tuple]], collect:
         except TimeUp:
             raise
         except BaseException as error:
-            outcome.failure = replace(_describe(error), in_result=True)
+            outcome.failure = replace(describe(error), in_result=True)
             return
 
 
@@ -189,6 +189,7 @@ _NOT_THEIRS = tuple(
     os.path.realpath(path) + os.sep
     for path in (
         os.path.dirname(__file__),
+        os.path.join(os.path.dirname(os.path.dirname(__file__)), "gallery"),  # the programs that a test is tried on
         *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
     )
 )
@@ -204,7 +205,7 @@ def learners_line(frame: types.FrameType | None) -> tuple[int | None, str]:
     return None, ""
 
 
-def _describe(error: BaseException) -> Failure:
+def describe(error: BaseException) -> Failure:
     """Name the exception and the deepest line that the learner wrote."""
     frames = [
         frame

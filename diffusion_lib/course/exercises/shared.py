@@ -105,4 +105,6 @@ def fine_parts(attempt: Attempt, part: int | None) -> str:
     """The beginning of a sentence about one part: which other parts are right."""
     names = attempt.exercise.returns
     fine = [name for place, name in enumerate(names) if place != part and all(attempt.right(place))]
-    return f"The {' and the '.join(fine)} is right. " if part is not None and fine else ""
+    return (
+        f"The {' and the '.join(fine)} {'is' if len(fine) == 1 else 'are'} right. " if part is not None and fine else ""
+    )

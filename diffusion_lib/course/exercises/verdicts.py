@@ -1,7 +1,8 @@
 """What a check finds: whether a function is right, and if not, the one sentence about it that helps most.
 
 The function is run on a dozen random inputs (`draws.py`); its answers are compared with the exact ones, and with those
-of each catalogued mistake.
+of each catalogued mistake. Where the exercise asks for a test, that is run on right and wrong programs
+(`written_tests.py`).
 """
 
 import inspect
@@ -21,6 +22,7 @@ from .draws import draws, parts_of
 from .exercise import Exercise
 from .running import Outcome, run_calls
 from .stubs import is_stub, is_stubs_error
+from .written_tests import TestExercise, sentence_about
 
 TIME_LIMIT = 10.0  # seconds for all calls of one check, which take a few milliseconds: room for a crowded server
 
@@ -34,12 +36,14 @@ class Verdict:
     printed: str = ""
 
 
-def judge(exercise: Exercise, function: Callable) -> Verdict:
+def judge(exercise: Exercise | TestExercise, function: Callable) -> Verdict:
     """Find out whether a function is right, and if not, which one thing to say about it.
 
     Whatever the function does, and also when the learner interrupts it, a verdict comes back: nothing is raised.
     """
     try:
+        if isinstance(exercise, TestExercise):
+            return _judge_test(exercise, function)
         draws(exercise)  # raises where the exercise itself is at fault
         try:
             return _judge(exercise, function)
@@ -49,15 +53,32 @@ def judge(exercise: Exercise, function: Callable) -> Verdict:
         return _interrupted(exercise)
 
 
-def _judge(exercise: Exercise, function: Callable) -> Verdict:
+def _judge_test(exercise: TestExercise, test: Callable) -> Verdict:
+    if verdict := _before_it_runs(exercise, test):
+        return verdict
+    state, sentence, outcome = sentence_about(exercise, test)
+    if state == "stub":
+        return _not_attempted(exercise)
+    if state == "wrong":
+        return _not_yet(exercise, sentence, outcome.printed)
+    return Verdict("right", f"{exercise.id} — right. {sentence}")
+
+
+def _before_it_runs(exercise: Exercise | TestExercise, function: Callable) -> Verdict | None:
+    """The verdict about what is no function, or a stub, or takes other arguments."""
     if not callable(function):
         return _not_yet(exercise, f'Hand over the function itself, without brackets: check("{exercise.id}", name).')
     if is_stub(function):
         return _not_attempted(exercise)
     if sentence := _wrong_arguments(exercise, function):
         return _not_yet(exercise, sentence)
+    return None
 
-    outcome = _run(exercise, function)
+
+def _judge(exercise: Exercise, function: Callable) -> Verdict:
+    if verdict := _before_it_runs(exercise, function):
+        return verdict
+    outcome = run(exercise, function)
     if outcome.interrupted:
         return _interrupted(exercise, outcome)
     failure = outcome.failure
@@ -66,15 +87,24 @@ def _judge(exercise: Exercise, function: Callable) -> Verdict:
     answers: list[Answer] = outcome.results
     if any(_has_dots(answer.result) for answer in answers):
         return _not_attempted(exercise)
-    sentence = (
-        _stopped(exercise, function, outcome)
-        or _wrong_form(exercise, answers)
-        or wrong_numbers(_attempt(exercise, function, answers), answers[-1], outcome.drew_random_numbers)
-        or changed_input(answers, "Your numbers are right, but you")
+    sentence = _stopped(exercise, function, outcome) or wrong_answers(
+        exercise, function, answers, outcome.drew_random_numbers
     )
     if sentence:
         return _not_yet(exercise, sentence, outcome.printed)
     return Verdict("right", f"{exercise.id} — right.")
+
+
+def wrong_answers(exercise: Exercise, function: Callable, answers: list[Answer], drew_random: bool) -> str | None:
+    """The sentence about answers to all the draws, and to the first once more; None if they are right.
+
+    The function is called again only where a NaN is traced.
+    """
+    return (
+        _wrong_form(exercise, answers)
+        or wrong_numbers(_attempt(exercise, function, answers), answers[-1], drew_random)
+        or changed_input(answers, "Your numbers are right, but you")
+    )
 
 
 def _attempt(exercise: Exercise, function: Callable, answers: list[Answer]) -> Attempt:
@@ -82,16 +112,16 @@ def _attempt(exercise: Exercise, function: Callable, answers: list[Answer]) -> A
     return Attempt(exercise, function, answers[: len(draws(exercise))], TIME_LIMIT)
 
 
-def _not_attempted(exercise: Exercise) -> Verdict:
+def _not_attempted(exercise: Exercise | TestExercise) -> Verdict:
     remedy = f'replace the ... and run the cell again.  hint("{exercise.id}") helps.'
     return Verdict("not attempted", f"{exercise.id} — not attempted yet: {remedy}")
 
 
-def _not_yet(exercise: Exercise, sentence: str, printed: str = "") -> Verdict:
+def _not_yet(exercise: Exercise | TestExercise, sentence: str, printed: str = "") -> Verdict:
     return Verdict("not yet", f"{exercise.id} — not yet. {clean(sentence)}", printed)
 
 
-def _interrupted(exercise: Exercise, outcome: Outcome | None = None) -> Verdict:
+def _interrupted(exercise: Exercise | TestExercise, outcome: Outcome | None = None) -> Verdict:
     sentence = "You interrupted the check before your function had answered: look for a loop that never ends."
     if outcome is None:
         return _not_yet(exercise, sentence)
@@ -102,7 +132,7 @@ def _restart(outcome: Outcome) -> str:
     return " It could not be stopped: restart the kernel." if outcome.left_running else ""
 
 
-def _wrong_arguments(exercise: Exercise, function: Callable) -> str | None:
+def _wrong_arguments(exercise: Exercise | TestExercise, function: Callable) -> str | None:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # some built-in callables do not tell
@@ -116,7 +146,7 @@ def _wrong_arguments(exercise: Exercise, function: Callable) -> str | None:
     return None
 
 
-def _run(exercise: Exercise, function: Callable) -> Outcome:
+def run(exercise: Exercise, function: Callable) -> Outcome:
     """Call the function on every draw, and on the first once more."""
     inputs = [draw.arguments for draw in (*draws(exercise), draws(exercise)[0])]
     untouched = iter(inputs)

@@ -81,7 +81,7 @@ class Live:
             xlim=(0, self.steps),
             xlabel="training step",
             ylabel=self.ylabel,
-            title=f"step {len(y)} of {self.steps}, {time.monotonic() - self.started:.0f} s",
+            title=self._title(),
         )
         if self.samples is None:
             right.set_axis_off()
@@ -90,6 +90,12 @@ class Live:
         else:
             cloud(self.samples, axes=right, title="samples")
         return figure
+
+    def _title(self) -> str:
+        """How far it is; the seconds stand there only while it runs, as a still may come from another machine."""
+        if len(self.losses) >= self.steps:
+            return f"{self.steps} steps"
+        return f"step {len(self.losses)} of {self.steps}, {time.monotonic() - self.started:.0f} s"
 
     def _place(self) -> object | None:
         """Put the view on the notebook's page, and return the handle that redraws it; None outside a notebook."""

@@ -44,6 +44,7 @@ function element(tag, className, ...children) {
 
 function show(saved, widgets) {
   const models = new Map(), linked = new Set();
+  let ends = [];  // how to take down the views that are being made
   const find = (reference) => models.get(String(reference).replace("IPY_MODEL_", ""));
   for (const [id, entry] of Object.entries(saved)) models.set(id, new Model(entry, widgets[entry.widget]));
   for (const model of models.values()) {
@@ -77,11 +78,18 @@ function show(saved, widgets) {
       input.value = value;
       input.addEventListener("input", () => model.set("value", Number(input.value)));
       model.on("change:value", () => (input.value = model.get("value")));
+    } else if (linked.has(model) && kind === "DropdownModel") {
+      input = element("select", "", ...labels.map((text) => element("option", "", text)));
+      input.selectedIndex = model.get("index");
+      input.addEventListener("change", () => model.set("index", input.selectedIndex));
+      model.on("change:index", () => (input.selectedIndex = model.get("index")));
     } else {
       input = element(kind === "ButtonModel" ? "button" : "input");
       if (kind === "ButtonModel") input.textContent = name;
       else if (typeof value === "boolean") Object.assign(input, { type: "checkbox", checked: value });
       else input.value = String(value);
+      const hint = model.get("placeholder");
+      if (hint) Object.assign(input, { placeholder: hint, size: hint.length });
       input.disabled = true;
       input.title = "This control needs a running kernel.";
     }
@@ -108,15 +116,35 @@ function show(saved, widgets) {
     }
     return box;
   };
+  const stack = (model) => {  // of its children it shows one, and what it showed before stops
+    const box = element("div");
+    let own = [];
+    const change = () => {
+      for (const end of own) end();
+      const [others, child] = [ends, model.get("children")[model.get("selected_index")]];
+      ends = [];
+      const part = child && view(child);
+      [own, ends] = [ends, others];
+      box.replaceChildren(...(part ? [part] : []));
+    };
+    model.on("change:selected_index", change);
+    change();
+    ends.push(() => {
+      model.off("change:selected_index", change);
+      for (const end of own) end();
+    });
+    return box;
+  };
   const view = (reference) => {
     const model = find(reference);
     if (!model) return null;
     if (model.module) {
       const el = element("div");
-      model.module.render({ model, el });
+      ends.push(model.module.render({ model, el }));
       return el;
     }
     if (model.kind === "OutputModel") return output(model);
+    if (model.kind === "StackModel") return stack(model);
     if (!model.get("children")) return control(model);
     const box = element("div", model.kind === "HBoxModel" ? "dl-row" : "dl-column");
     for (const child of model.get("children")) {
@@ -132,7 +160,10 @@ function show(saved, widgets) {
     if (live.querySelector(":disabled:not(.dl-widget *)")) {
       live.append(element("p", "dl-hint", "What is greyed out computes anew: it needs the notebook and a running kernel."));
     }
+    // What stood there is for paper.
+    const still = element("div", `dl-still ${place.className}`, ...place.childNodes);
     place.classList.remove("jp-RenderedImage", "jp-RenderedMarkdown");
-    place.replaceChildren(live);
+    live.classList.add("dl-live");
+    place.replaceChildren(live, still);
   }
 }

@@ -6,8 +6,17 @@ A question stands here and not in its notebook, because there its answer could b
 import functools
 import importlib
 import importlib.util
+import pkgutil
+import re
+from pathlib import Path
 
 from .question import ID, Question, notebook_of
+
+
+def notebooks() -> tuple[int, ...]:
+    """The numbers of the notebooks that have questions, in order."""
+    files = pkgutil.iter_modules([str(Path(__file__).parent)])
+    return tuple(sorted(int(file.name[2:]) for file in files if re.fullmatch(r"nb\d\d", file.name)))
 
 
 @functools.cache

@@ -29,8 +29,8 @@ QUESTIONS = (
     ),
     Question(
         "3.4",
-        "Log-ratios along chains, or closed KLs from single jumps: their means agree. Where are the closed KLs "
-        "the more accurate, with as many draws?",
+        "Each term of (8) can be measured as a log-ratio along 20 000 chains, or as a closed KL after 20 000 separate "
+        "jumps, and the two means agree. For which numbers is the error of the closed KLs the smaller one?",
         choices=(
             "for nearly every term, and for the sum",
             "for nearly every term, but not for the sum",
@@ -50,12 +50,16 @@ QUESTIONS = (
     ),
     Question(
         "3.6",
-        "With 20 steps of the linear table and the best possible guess, the bound lies 0.56 nats above the "
-        "entropy. And with 1000 steps?",
-        choices=("nearly 0", "about 0.1", "about 0.4"),
-        answer="about 0.4",
-        because="The first two timesteps are a factor of 2 apart in SNR, however many there are, so that the "
-        "model's variance is too small there.",
+        "With 1000 steps of the linear table and the best possible guess, the bound still lies 0.4 nats above the "
+        "entropy. What brings it below 0.1?",
+        choices=(
+            "three times as many steps of that table",
+            "as many steps, but evenly spaced in log-SNR",
+            "neither: the rest is the price of a bound",
+        ),
+        answer="as many steps, but evenly spaced in log-SNR",
+        because="The first two timesteps of the linear table are a factor of 2 apart in SNR, however many there are, "
+        "so that the model's variance is too small there.",
     ),
     Question(
         "3.6b",

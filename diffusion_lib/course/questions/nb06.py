@@ -4,7 +4,7 @@ from .question import Question
 
 QUESTIONS = (
     Question(
-        "6.1",
+        "6.2",
         "4000 points of pure noise are shown to the perfect denoiser of the four blobs, at $t = 1$. Where are its 4000 "
         "first guesses of the data?",
         choices=(
@@ -17,7 +17,7 @@ QUESTIONS = (
         because="Noise says next to nothing about where it came from, and then the mean is the best guess.",
     ),
     Question(
-        "6.2",
+        "6.2b",
         "Somebody leaves the noise out of all 1000 ancestral steps and keeps the means alone. The data's variance, "
         "summed over both directions, is 2.0. What is that of the 4000 samples?",
         choices=("still about 2", "about 1", "about one half", "0: they all end in one point"),

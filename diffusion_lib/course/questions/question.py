@@ -3,7 +3,8 @@
 import html
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 LEVELS = ("guessing", "fairly sure", "sure")  # how sure a learner is, from the least to the most
 ID = re.compile(r"(\d{1,2})\.\d{1,2}[a-z]?")
@@ -16,7 +17,8 @@ class Question:
 
     id: the section, as in "2.3", and a letter where a section asks more than one: "2.3b". choices: texts; none, and the
     question asks for a number. answer: the right choice's text, or the number. within: how far off a number still
-    counts as right, in its `unit`. because: the reason, one sentence.
+    counts as right, in its `unit`. because: the reason, one sentence. why_not: by wrong choice, a sentence that says
+    what speaks against it; for all of them, or for none.
 
     All texts may hold formulas between dollars ($\\beta_t$), `code` between backticks and *emphasis* between asterisks.
     Raises ValueError for what cannot be asked.
@@ -29,6 +31,7 @@ class Question:
     choices: tuple[str, ...] = ()
     within: float = 0.0
     unit: str = ""
+    why_not: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not ID.fullmatch(self.id):
@@ -37,6 +40,12 @@ class Question:
             if not isinstance(getattr(self, name), str) or not getattr(self, name).strip():
                 raise ValueError(f"question {self.id}: {name}={getattr(self, name)!r} says nothing: write a sentence")
         self._check_choices() if self.choices else self._check_number()
+        wrong = {choice for choice in self.choices if choice != self.answer}
+        if self.why_not and (set(self.why_not) != wrong or not all(map(str.strip, self.why_not.values()))):
+            stray = sorted(set(self.why_not) ^ wrong)
+            raise ValueError(
+                f"question {self.id}: why_not needs a sentence for each wrong choice and no other: {stray}"
+            )
 
     def _check_choices(self) -> None:
         if not 2 <= len(self.choices) <= 6:
@@ -92,6 +101,7 @@ class Question:
             "rounding": ROUNDING,
             "unit": self.unit,
             "because": self.because,
+            "why_not": dict(self.why_not),
             "levels": list(LEVELS),
         }
 
@@ -109,9 +119,11 @@ class Question:
             choices = f"*Your answer is a number{f', in {_quoted(self.unit)}' if self.unit else ''}.*"
             answer = _quoted(f"{in_words(self.answer)} {self.unit}".strip())
         near = f" (right within {in_words(self.within)})" if self.within else ""
+        others = "".join(f"\n- {_item(wrong)}<br>{_quoted(reason)}" for wrong, reason in self.why_not.items())
+        others = f"\n\nWhy not the others?\n{others}" if others else ""
         return (
             f"**Prediction {self.id}.** {_quoted(self.text)}\n\n{choices}\n\n"
-            f"<details><summary>Answer</summary>\n\n**{answer}**{near}. {_quoted(self.because)}\n\n</details>"
+            f"<details><summary>Answer</summary>\n\n**{answer}**{near}. {_quoted(self.because)}{others}\n\n</details>"
         )
 
 

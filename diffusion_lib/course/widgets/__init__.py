@@ -11,6 +11,8 @@
     widgets.Drawing()                                                   # draw on a square; noise becomes the drawing
     widgets.explore_schedule(x0, noise)                                 # a workbench: choose a beta table, drag time
     widgets.link(a, b); widgets.row(a, b); widgets.column(a, b)
+    widgets.choose({"ddim": a, "heun": b}, label="sampler")             # one of several, chosen from a list
+    widgets.ask(compute, {"a red star": a}, label="caption")            # the same, and a field to type another one
 
 Each has `t`, the time asked for, and `index`, the frame nearest to it: set them, `observe` them, or `jslink` them. Each
 has `update(...)`, which takes what its constructor takes and shows it in place: so a control (any ipywidget) that needs
@@ -26,6 +28,7 @@ from importlib import import_module
 from pathlib import Path
 
 from .base import WIDGETS, Scrubber
+from .choosing import ask, choose
 from .layout import column, link, row
 from .trajectories import scrub
 
@@ -33,7 +36,7 @@ for _script in sorted(Path(__file__).parent.glob("*.js")):
     if _script.with_suffix(".py").is_file():
         import_module(f".{_script.stem}", __name__)
 
-__all__ = [*WIDGETS, "WIDGETS", "Scrubber", "column", "explore_schedule", "link", "row", "scrub"]
+__all__ = [*WIDGETS, "WIDGETS", "Scrubber", "ask", "choose", "column", "explore_schedule", "link", "row", "scrub"]
 
 
 def __getattr__(name: str) -> object:

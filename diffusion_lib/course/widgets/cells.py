@@ -6,9 +6,12 @@ cell that showed it, has been run again: its views are gone from the page, and a
 
 import sys
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _lifetimes: "weakref.WeakSet[Lifetime]" = weakref.WeakSet()
 _hooked: weakref.WeakSet = weakref.WeakSet()
+_owners: list[tuple["Lifetime", list["Lifetime"]]] = []
 
 
 def _shell() -> object | None:
@@ -47,7 +50,11 @@ class Lifetime:
         self.widget = weakref.ref(widget)
         cell = current()
         self.cells = {cell} if cell else set()
-        if cell:
+        if _owners:
+            owner, made = _owners[-1]
+            self.cells = set(owner.cells)
+            made.append(self)
+        if self.cells:
             _lifetimes.add(self)
 
     def show(self) -> None:
@@ -61,3 +68,14 @@ class Lifetime:
         widget = self.widget()
         if widget is not None:
             widget.close()
+
+
+@contextmanager
+def owned_by(owner: Lifetime) -> Iterator[list[Lifetime]]:
+    """What is made here, by a control while no cell runs, lives by the cells of `owner`; yields what was made."""
+    made: list[Lifetime] = []
+    _owners.append((owner, made))
+    try:
+        yield made
+    finally:
+        _owners.pop()

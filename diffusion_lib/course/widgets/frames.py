@@ -12,7 +12,7 @@ import traitlets
 
 from .arrays import Pack, array, as_times, number
 from .base import WIDGETS, Scrubber, checked_names, spread
-from .pictures import MOST, as_frames, as_sheet, quantise, square_columns, still_layout
+from .pictures import MOST, STILL_GAP, STILL_WIDTH, as_frames, as_sheet, quantise, square_columns, still_layout
 
 
 def _shape(track: dict) -> tuple[int, int, int, int]:
@@ -171,7 +171,7 @@ class Frames(Scrubber):
         return description, (levels, broken)
 
     def still(self) -> bytes:
-        """A PNG of up to five frames, first to last, one row a track."""
+        """A PNG of up to five frames, first to last, one row a track; of many small tracks, one row a frame."""
         from . import stills
 
         times, layouts = still_layout([_shape(track) for track in self._tracks])
@@ -180,6 +180,12 @@ class Frames(Scrubber):
         for track, frames, (count, columns, scale) in zip(self._tracks, self._drawn, layouts, strict=True):
             name = track["name"] + (f" (the first {count} of {track['n']})" if count < track["n"] else "")
             rows.append((name, [as_sheet(levels[:count], broken, columns, scale) for levels, broken in frames]))
+        widths = [frames[0].shape[1] + STILL_GAP for _, frames in rows]
+        if len(rows) > len(heads) and len(rows) > 5 and len(rows) * max(widths) <= STILL_WIDTH:
+            heads, rows = (
+                [name for name, _ in rows],
+                [(head, [frames[k] for _, frames in rows]) for k, head in enumerate(heads)],
+            )
         return stills.strip(heads, rows, repr(self))
 
 

@@ -107,7 +107,7 @@ class Gaussians(Scrubber):
             (0.0, 1.08),
             y_ticks=False,
             x_label="x",
-            y_label="density, of the higher peak",
+            y_label="density (higher peak = 1)",
             **self._size,
         )
         divergence = kl(m1, v1, m2, v2)
@@ -150,7 +150,7 @@ class Gaussians(Scrubber):
             title = f"{self.axis} = {number(self.times[k])}\nKL {number(divergence[k])}"
             panel.set(xlim=(low, high), ylim=(0, 1.08), xlabel="x", yticks=[], title=stills.plain(title))
             panel.locator_params(axis="x", nbins=4, steps=[1, 2, 5, 10])
-        panels[0].set_ylabel("density,\nof the higher peak")
+        panels[0].set_ylabel("density\n(higher peak = 1)")
         stills.legend(figure, [(stills.line(i), name) for i, name in enumerate(self._names)])
         return stills.finish(figure, repr(self))
 

@@ -13,13 +13,16 @@ def _still(widget: ipywidgets.Widget) -> tuple[bytes, str] | None:
     if isinstance(widget, Scrubber):
         return (widget.still(), repr(widget)) if widget.comm is not None else None
     if isinstance(widget, ipywidgets.Box):
-        parts = [part for part in map(_still, widget.children) if part]
+        children = widget.children
+        if isinstance(widget, ipywidgets.Stack):  # of these only one is on the page
+            children = children[widget.selected_index or 0 :][:1]
+        parts = [part for part in map(_still, children) if part]
         if not parts:
             return None
         alt = " | ".join(part[1] for part in parts)
         return stills.beside([part[0] for part in parts], alt, down=not isinstance(widget, ipywidgets.HBox)), alt
     value = getattr(widget, "value", None)
-    if isinstance(value, (str, int, float)) and getattr(widget, "_view_name", None):
+    if value != "" and isinstance(value, (str, int, float)) and getattr(widget, "_view_name", None):
         text = f"{getattr(widget, 'description', '')} {value}".strip()
         return (stills.words(text), text) if text and not text.startswith("<") else None
     return None

@@ -22,11 +22,11 @@ function prepare(model, data, stage) {
       triangle: () => make("path", { d: "M15 1l4 8h-8z", style: `fill: ${colourOf(colours[i])}` }) }[TOKENS.marks[i]]());
   const entries = names.map((name, i) => ({ name, swatch: swatch(i) }));
   if (scene.flat && scene.density) {
-    entries.push({ name: "exact density", swatch: make("line", { x1: 0, x2: 30, y1: 5, y2: 5, class: "dl-line",
+    entries.push({ name: scene["density name"], swatch: make("line", { x1: 0, x2: 30, y1: 5, y2: 5, class: "dl-line",
       style: `stroke: ${colourOf(roles.exact)}` }) });
   } else if (scene.density) {
-    entries.push({ name: "exact density, at each time on its own scale", swatch: make("rect", { x: 4, y: 1, width: 22,
-      height: 9, style: `fill: ${colourOf(roles.density)}; opacity: .45` }) });
+    entries.push({ name: `${scene["density name"]}, at each time on its own scale`, swatch: make("rect", { x: 4, y: 1,
+      width: 22, height: 9, style: `fill: ${colourOf(roles.density)}; opacity: .45` }) });
   }
   if (scene.field) {
     entries.push({ name: "field, at each time on its own scale", swatch: make("path", { d: "M4 5h20m-5-4l5 4-5 4",

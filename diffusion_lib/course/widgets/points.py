@@ -59,6 +59,7 @@ class Points(Scrubber):
     times: N times. clouds: (N, B, 2); or (N, B, 1) or (N, B) for histograms; or up to three of them, `{name: cloud}`.
     density: the exact density behind the points: a function of (points (M, D) tensor, t) that gives (M,), evaluated
       here once for each time; or values on the grid, (N, 64, 64), rows from low y, or (N, 201) in one dimension.
+    density_name: what the density is called in the legend, where it is not the points' own exact one.
     field: arrows, in two dimensions: a function of (points (M, 2) tensor, t) that gives (M, 2); or (N, 16, 16, 2).
     paths: draw the paths of this many first points, or of the points listed, up to the time shown.
     bounds: (low, high) of the axes, without it all finite points; points beyond are counted in a note.
@@ -82,6 +83,7 @@ class Points(Scrubber):
         bounds: tuple[float, float] | None = None,
         bins: int = 60,
         y_max: float | None = None,
+        density_name: str = "exact density",
         values: dict[str, object] | None = None,
         width: int | None = None,
         height: int | None = None,
@@ -92,6 +94,7 @@ class Points(Scrubber):
     ) -> None:
         super().__init__(axis=axis, fps=fps, loop=loop)
         self._options = {"bounds": bounds, "bins": bins, "y_max": y_max, "width": width, "height": height}
+        self._density_name = density_name
         self.update(times, clouds, density=density, field=field, paths=paths, values=values, alt=alt)
 
     def update(
@@ -118,11 +121,11 @@ class Points(Scrubber):
             broken = int((~np.isfinite(x)).any(-1).sum())
             outside = int(((x < bounds[0]) | (x > bounds[1])).any(-1).sum())
             if broken:
-                notes.append(f"{name}: {broken} points over all times are NaN or infinite, left out")
+                are = "point over all times is" if broken == 1 else "points over all times are"
+                notes.append(f"{name}: {broken} {are} NaN or infinite, left out")
             if outside:
-                notes.append(
-                    f"{name}: {outside} points over all times lie beyond {number(bounds[0])} … {number(bounds[1])}"
-                )
+                lie = "point over all times lies" if outside == 1 else "points over all times lie"
+                notes.append(f"{name}: {outside} {lie} beyond {number(bounds[0])} … {number(bounds[1])}")
         if dimension == 1 and (field is not None or paths):
             raise ValueError("a field and paths need points in two dimensions; these have one")
         pack, drawn, plot, scene = (
@@ -130,6 +133,7 @@ class Points(Scrubber):
             if dimension == 1
             else self._cloud(clouds, times, bounds, density, field, paths)
         )
+        scene["density name"] = self._density_name
         size = next(iter(clouds.values())).shape[1]
         shown = "histogram" if dimension == 1 else "cloud"
         described = (
@@ -239,7 +243,7 @@ class Points(Scrubber):
         if exact is not None:
             x = np.linspace(*self._plot["x"], exact.shape[1])
             (line,) = panel.plot(x, _at(exact, k), color=COLOURS[tokens.ROLES["exact"]], linestyle="-")
-            entries.append((line, "exact density"))
+            entries.append((line, self._density_name))
         return entries
 
     def _draw_cloud(self, panel: object, k: int) -> list[tuple[object, str]]:
@@ -265,7 +269,7 @@ class Points(Scrubber):
             panel.imshow(
                 levels, extent=extent, origin="lower", cmap=shades, vmin=0, vmax=255, interpolation="bilinear", zorder=1
             )
-            entries.append((Patch(color=tint, alpha=0.45), "exact density, each on its own scale"))
+            entries.append((Patch(color=tint, alpha=0.45), f"{self._density_name}, each on its own scale"))
         if field is not None:
             cell, places = (high - low) / 16, _grid((low, high), 16)
             arrows = _at(field, k).reshape(-1, 2)

@@ -12,6 +12,9 @@ function typed(text, unit) {
   return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(plain) ? Number(plain) : NaN;
 }
 
+/** Whether the answer is not to be shown, as in the concept inventory: then Python alone knows it. */
+const withheld = (question) => question.answer === null;
+
 function isRight(question, answer) {
   if (question.choices.length) return answer === question.answer;
   const slack = question.rounding * Math.max(Math.abs(question.answer), question.within);
@@ -28,6 +31,10 @@ const spoken = (question, answer) => (question.choices.length ? answer : `${say(
 
 /** What is said once the answer is locked: of the last answer, and of the first if there were more. */
 function verdict(question, answers) {
+  if (withheld(question)) {
+    const { answer, sure } = answers.at(-1);
+    return [make("p", {}, "Locked: you said ", rich(spoken(question, answer)), ` (${sure}).`)];
+  }
   const last = answers.at(-1), right = isRight(question, last.answer);
   const near = right && last.answer !== question.answer ? `, near enough to ${spoken(question, question.answer)}` : "";
   const head = make("b", {}, right ? "✓ Right" : "○ Not this time");
@@ -36,6 +43,13 @@ function verdict(question, answers) {
   else parts.push("; it is ", make("b", {}, rich(spoken(question, question.answer).replace(/\.$/, ""))));
   parts.push(". ", rich(question.because));
   const lines = [make("p", {}, ...parts)];
+  const reasons = Object.entries(question.why_not ?? {}), yours = reasons.find(([choice]) => choice === last.answer);
+  if (yours) lines.push(make("p", {}, make("b", {}, "Why not yours? "), rich(yours[1])));
+  const others = reasons.filter((reason) => reason !== yours);
+  if (others.length) {
+    const items = others.map(([choice, reason]) => make("li", {}, make("span", { class: "dl-quiet" }, rich(choice)), make("br"), rich(reason)));
+    lines.push(make("details", {}, make("summary", {}, "Why not the others?"), make("ul", {}, ...items)));
+  }
   if (answers.length > 1) {
     const first = answers[0], was = isRight(question, first.answer) ? "right" : "not right";
     lines.push(make("p", { class: "dl-quiet" }, "Your first answer is the one that counts: ",
@@ -46,11 +60,13 @@ function verdict(question, answers) {
 
 function view(model, el) {
   const question = model.get("_question"), name = `dl-predict-${views++}`;
+  const title = question.label ?? `Prediction ${question.id}`;
   const given = () => model.get("_answers") || [];
   let anew = false;  // whether a further answer is being given
 
   const places = question.choices.map((choice, i) => {
-    const input = make("input", { type: "radio", name, value: i });
+    const formula = /^\$([^$]+)\$$/.exec(choice);  // a name that is a formula alone is not spoken everywhere
+    const input = make("input", { type: "radio", name, value: i, "aria-label": formula && formula[1] });
     const sign = make("span", { class: "dl-sign" });
     const place = make("label", { class: "dl-choice" }, input, make("span", { class: "dl-words" }, rich(choice), " ", sign));
     return { place, input, sign, choice };
@@ -58,7 +74,7 @@ function view(model, el) {
   const number = make("input", { type: "text", inputmode: "decimal", autocomplete: "off", size: 10 });
   const asked = question.choices.length ? places.map(({ place }) => place)
     : [make("label", { class: "dl-number" }, make("span", { class: "dl-quiet" }, "Your answer"), number, rich(question.unit))];
-  const legend = make("legend", {}, make("span", { class: "dl-kicker" }, `Prediction ${question.id}`), rich(question.text));
+  const legend = make("legend", {}, make("span", { class: "dl-kicker" }, title), rich(question.text));
   const fields = make("fieldset", {}, legend, ...asked);
   const label = make("span", { id: `${name}-sure` }, "How sure are you? This locks your answer.");
   const levels = question.levels.map((level) => make("button", { type: "button", class: "dl-level", value: level }, level));
@@ -66,7 +82,7 @@ function view(model, el) {
   const reveal = make("div", { class: "dl-reveal", role: "status", tabindex: "-1" });
   const again = make("button", { type: "button", class: "dl-again" }, "Answer anew");
   const note = make("div", { class: "dl-note", role: "note" });
-  const root = make("div", { class: "dl-widget dl-predict", role: "group", "aria-label": `Prediction ${question.id}`,
+  const root = make("div", { class: "dl-widget dl-predict", role: "group", "aria-label": title,
     "data-prediction": question.id }, fields, sure, reveal, again, note);
 
   const chosen = () => {
@@ -79,7 +95,7 @@ function view(model, el) {
     root.classList.toggle("dl-locked", locked);
     fields.disabled = locked;
     sure.hidden = locked;
-    again.hidden = !locked;
+    again.hidden = !locked || withheld(question);
     note.textContent = page.problem || model.get("_kept") || "";
     for (const { place, input, sign, choice } of places) {
       const right = locked && choice === question.answer, yours = locked && choice === last.answer;

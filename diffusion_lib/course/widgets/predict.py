@@ -12,7 +12,8 @@ from .base import WIDGETS, Widget, view_of
 class Predict(Widget):
     """A question on the page, with the answers that were given to it.
 
-    question: what `predict.js` reads. answers: those given before, oldest first; the first is the one that counts.
+    question: what `predict.js` reads; `label` stands over it in the place of "Prediction" and its id, and where its
+    `answer` is None, none is shown. answers: those given before, oldest first; the first is the one that counts.
     still: the question in Markdown with its answer folded, for where nothing runs. plain: the question alone.
     record: called with each answer from the browser; returns why it is not kept, or "". kept: what is wrong with the
     record, or "". katex: KaTeX's JavaScript, if the question has formulas, or "".

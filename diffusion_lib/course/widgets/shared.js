@@ -318,6 +318,14 @@ export function scrubber(model, el, prepare) {
     note.textContent = model.get("note");
     shown = -1;
     draw();
+    if (!coloured()) later = setTimeout(settle, 50);
+  };
+  // On a busy page a widget may be drawn before it is in the page, or before its style sheet is: then without colours.
+  let later = 0;
+  const coloured = () => getComputedStyle(stage).getPropertyValue("--dl-0") !== "";
+  const settle = () => {
+    if (coloured()) recolour();
+    else if (alive) later = setTimeout(settle, 50);
   };
   const redraw = () => ((shown = -1), ask());
   const time = { go, play: begin, stop, redraw, calm: () => still.matches };
@@ -340,6 +348,7 @@ export function scrubber(model, el, prepare) {
       alive = false;
       stop();
       if (wanted) cancelAnimationFrame(wanted);
+      clearTimeout(later);
       for (const undo of on) undo();
       if (scene && scene.close) scene.close();
       scene = null;
