@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000, help="pictures in a set")
     parser.add_argument("--seeds", type=int, default=3, help="sets of each fast sampler")
     parser.add_argument("--long", type=int, default=1000, help="steps of the ancestral sampler")
-    parser.add_argument("--skip-long", action="store_true", help="only the fast samplers")
+    parser.add_argument("--only", choices=["fast", "long"], help="only the fast samplers, or only the long one")
     options = parser.parse_args()
     for name in options.names:
         compare(name, options)
@@ -55,14 +55,14 @@ def compare(name: str, options: argparse.Namespace) -> None:
         right = (classify(x, classifier) == labels).double().mean().item()
         return frechet_distance(features(x, classifier), real), right
 
-    for even in ("time", "log-SNR"):
+    for even in () if options.only == "long" else ("time", "log-SNR"):
         for step, steps, settings in FAST:
             times = log_snr_times(denoiser.schedule, steps) if even == "log-SNR" else None
             rows = torch.tensor([row(step, steps, settings, seed, times) for seed in range(options.seeds)])
             distance = Estimate(rows[:, 0].mean().item(), rows[:, 0].std().item())
             print(f"  {step:9} {steps:4} steps even in {even:7}  Fréchet {distance}  read {100 * rows[:, 1].mean():.1f} %",
                   flush=True)  # fmt: skip
-    if not options.skip_long:
+    if options.only != "fast":
         start = time.perf_counter()
         distance, right = row("ancestral", options.long, {}, 0)
         print(f"  ancestral {options.long:4} steps  Fréchet {distance:.2f}  read {100 * right:.1f} %  "

@@ -192,6 +192,13 @@ def colours(page):
     }""")
 
 
+def turned(page, dark):
+    """Wait until the switch says so: what one page keeps reaches another page's process a moment later."""
+    page.wait_for_function(
+        "dark => document.getElementById('dl-theme').getAttribute('aria-pressed') === dark", arg=dark
+    )
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_switch_turns_the_page_and_is_remembered_on_the_next(opened, scheme):
     page = opened(scheme=scheme)
@@ -201,15 +208,12 @@ def test_the_switch_turns_the_page_and_is_remembered_on_the_next(opened, scheme)
     page.locator("#dl-theme").click()
     assert colours(page) == other
     second = opened("02_second.html", context=page.context)
+    turned(second, other[2])
     assert colours(second) == [other[0], None, other[2]]
     second.locator("#dl-theme").click()  # back: now the screen is followed again
-    page.wait_for_function(
-        "dark => document.getElementById('dl-theme').getAttribute('aria-pressed') === dark", arg=own[2]
-    )
+    turned(page, own[2])
     page.emulate_media(color_scheme="dark" if scheme == "light" else "light")
-    page.wait_for_function(
-        "dark => document.getElementById('dl-theme').getAttribute('aria-pressed') === dark", arg=other[2]
-    )
+    turned(page, other[2])
     assert colours(page) == other and page.errors == []
 
 
