@@ -83,7 +83,11 @@ def generator():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Where the time went: the longest files, in seconds of the worker that ran them."""
+    """What needed a second try, and where the time went: the longest files, in seconds of the worker that ran them."""
+    if again := terminalreporter.stats.get("rerun"):
+        terminalreporter.section("tried again")
+        for report in again:
+            terminalreporter.write_line(report.nodeid)
     seconds = {}
     for reports in terminalreporter.stats.values():
         for report in reports:

@@ -1,6 +1,9 @@
 """The course as a site, opened as files without a network: contents, search, light and dark, paper, keyboard, axe."""
 
+import functools
 import re
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import nbformat
@@ -50,18 +53,13 @@ def opened(browser, site):
             context = browser.new_context(
                 viewport={"width": width, "height": 900},
                 color_scheme=scheme,
-                offline=True,
                 has_touch=width < 500,
-                **options,
+                **{"offline": True, **options},
             )
             contexts[id(context)] = context
         page = context.new_page()
         watch(page)
-        page.goto(
-            (folder / file).as_uri()
-            if "#" not in file
-            else f"{(folder / file.split('#')[0]).as_uri()}#{file.split('#')[1]}"
-        )
+        page.goto(f"{folder if isinstance(folder, str) else folder.as_uri()}/{file}")
         if folder == site and file.startswith("01"):
             page.wait_for_selector(".dl-slider[aria-valuetext]")
         return page
@@ -192,6 +190,16 @@ def colours(page):
     }""")
 
 
+@pytest.fixture
+def served(site):
+    """The address of the site on a server: of files, Chromium now and then misses what another page has just stored."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(SimpleHTTPRequestHandler, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
 def turned(page, dark):
     """Wait until the switch says so: what one page keeps reaches another page's process a moment later."""
     page.wait_for_function(
@@ -200,14 +208,15 @@ def turned(page, dark):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_switch_turns_the_page_and_is_remembered_on_the_next(opened, scheme):
-    page = opened(scheme=scheme)
+def test_the_switch_turns_the_page_and_is_remembered_on_the_next(opened, served, scheme):
+    page = opened(scheme=scheme, folder=served, offline=False)
+    page.wait_for_selector(".dl-slider[aria-valuetext]")
     light, dark = [255, 33, "false"], [27, 230, "true"]
     own, other = (light, dark) if scheme == "light" else (dark, light)
     assert colours(page) == own
     page.locator("#dl-theme").click()
     assert colours(page) == other
-    second = opened("02_second.html", context=page.context)
+    second = opened("02_second.html", folder=served, context=page.context)
     turned(second, other[2])
     assert colours(second) == [other[0], None, other[2]]
     second.locator("#dl-theme").click()  # back: now the screen is followed again
