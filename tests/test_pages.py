@@ -11,8 +11,10 @@ import nbformat
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
+from nbclient import NotebookClient
 from PIL import Image
 
+from diffusion_lib.cli import main
 from diffusion_lib.course import figures
 from diffusion_lib.course.pages import course, export, formulas, page_of, search, slides
 from diffusion_lib.course.pages.page import embed_images, lighter, rendered
@@ -178,9 +180,27 @@ def two_notebooks(folder):
 def test_a_kernel_that_dies_is_named_with_its_last_words(tmp_path):
     dies = "import os; os.write(2, b'no room left'); os._exit(1)"
     nbformat.write(nbformat.v4.new_notebook(cells=[code("1"), code(dies)]), tmp_path / "dies.ipynb")
-    with pytest.raises(RuntimeError, match=r"dies.ipynb: its kernel died in cell 2 .*It said: (.*\n)*.*no room left"):
+    with pytest.raises(
+        ChildProcessError, match=r"dies.ipynb: its kernel died in cell 2 .*It said: (.*\n)*.*no room left"
+    ):
         export(tmp_path / "site", [tmp_path / "dies.ipynb"], progress=False)
     assert not (tmp_path / "site" / "dies.html").exists()
+
+
+def test_a_kernel_that_does_not_start_is_said(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError("Kernel didn't respond in 300 seconds")  # nbclient's words
+
+    monkeypatch.setattr(NotebookClient, "execute", refuse)
+    with pytest.raises(ChildProcessError, match=r"01_part.ipynb: its kernel did not start .*in 300 seconds"):
+        export(tmp_path / "site", two_notebooks(tmp_path)[:1], progress=False)
+
+
+def test_a_cell_that_fails_is_one_line_of_the_command(tmp_path, capsys):
+    nbformat.write(nbformat.v4.new_notebook(cells=[code("1 / 0")]), tmp_path / "fails.ipynb")
+    assert main(["export", "site", str(tmp_path / "fails.ipynb"), "--out", str(tmp_path / "site")]) == 2
+    line = f"diffusion_lib export: {tmp_path / 'fails.ipynb'}, cell 1: ZeroDivisionError: division by zero\n"
+    assert capsys.readouterr().err == line
 
 
 def test_export_prints_one_line_a_page_and_no_warnings(tmp_path, capfd):

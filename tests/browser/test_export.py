@@ -469,7 +469,7 @@ def test_a_failing_cell_is_named(tmp_path):
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell("1"), nbformat.v4.new_code_cell("1 / 0")]
     nbformat.write(notebook, tmp_path / "broken.ipynb")
-    with pytest.raises(RuntimeError, match=r"broken\.ipynb, cell 2: ZeroDivisionError: division by zero"):
+    with pytest.raises(ChildProcessError, match=r"broken\.ipynb, cell 2: ZeroDivisionError: division by zero"):
         export(tmp_path / "out", [tmp_path / "broken.ipynb"])
 
 

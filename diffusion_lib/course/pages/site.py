@@ -17,6 +17,8 @@ from .page import index_of, page_of, summary, title
 from .slides import slides_page
 
 # The forms that the course is written in, and what their index says.
+STARTUP = 300
+"""Seconds that a kernel may take to start: it takes 3, but machines are busy."""
 FORMS = {
     "site": "Scrubbers move, predictions lock and drawings flow on these pages without a kernel and without a network. "
     "To run and change the code, open the notebooks.",
@@ -42,7 +44,7 @@ def export(
     for each page that is done.
 
     Raises FileNotFoundError, before anything is written, if a notebook is not there, ValueError if there is no such
-    form, and RuntimeError, which names notebook and cell, if one fails.
+    form, and ChildProcessError, which names notebook and cell, if one fails.
     """
     import nbformat
     from tqdm import tqdm
@@ -111,6 +113,7 @@ def _execute(notebook: dict, path: Path, timeout: float, progress: bool) -> None
         client = NotebookClient(
             notebook,
             timeout=timeout,
+            startup_timeout=STARTUP,
             resources={"metadata": {"path": str(path.parent.resolve())}},
             coalesce_streams=True,  # a table that is printed slowly is one table
             extra_arguments=["--log-level=ERROR"],  # else it warns of its own connection
@@ -120,16 +123,18 @@ def _execute(notebook: dict, path: Path, timeout: float, progress: bool) -> None
         try:
             client.execute(stderr=complaints)
         except CellExecutionError as error:
-            raise RuntimeError(f"{path}, cell {_failed(notebook)}: {error.ename}: {error.evalue}") from None
+            raise ChildProcessError(f"{path}, cell {_failed(notebook)}: {error.ename}: {error.evalue}") from None
         except CellTimeoutError:
-            raise RuntimeError(f"{path}: a cell ran for more than timeout={timeout:g} s: allow more") from None
+            raise ChildProcessError(f"{path}: a cell ran for more than timeout={timeout:g} s: allow more") from None
         except DeadKernelError:
             complaints.seek(0)
             last_words = complaints.read().decode(errors="replace").strip()[-1000:]
             place = f"in cell {begun[-1] + 1}" if begun else "at once"
-            raise RuntimeError(
+            raise ChildProcessError(
                 f"{path}: its kernel died {place} (memory?). It said: {last_words or 'nothing'}"
             ) from None
+        except RuntimeError as error:
+            raise ChildProcessError(f"{path}: its kernel did not start (a busy machine?): {error}") from None
 
 
 def _failed(notebook: dict) -> int:
