@@ -20,6 +20,7 @@ import traitlets
 from . import axes
 from .arrays import Pack, array, number
 from .base import WIDGETS, Scrubber, spread
+from .points import grid
 from .strokes import BOUND, MOST_POINTS, PRESETS, SPACING, points_along
 
 STEPS = 100
@@ -184,8 +185,18 @@ class Drawing(Scrubber):
         states = walk(Exact(self.mixture, Flow()), start, self.times, "heun")
         return np.stack([start.numpy(), *(state.x.numpy() for state in states)])
 
+    def arrows(self, places: np.ndarray, t: float) -> np.ndarray:
+        """Where a particle at each of the places (M, 2) goes next as t falls, (M, 2): against the velocity eps - x0."""
+        import torch
+
+        from ...denoisers import Exact
+        from ...schedules import Flow
+
+        guess = Exact(self.mixture, Flow())(torch.from_numpy(places).double(), t)
+        return (guess.x0 - guess.eps).numpy()
+
     def still(self) -> bytes:
-        """A PNG of five times, noise first; and the drawing behind it."""
+        """A PNG of five times, noise first; the drawing behind it, and the field if it is shown."""
         from matplotlib.lines import Line2D
 
         from .. import tokens
@@ -194,11 +205,15 @@ class Drawing(Scrubber):
 
         chosen, ink, particle = spread(len(self.times)), COLOURS[0], COLOURS[tokens.ROLES["cloud"][0]]
         figure, panels = stills.panels(len(chosen), width=950, height=270, equal=True)
-        paths, drawn = self.trajectory(), self.points.numpy()
+        paths, drawn, entries = self.trajectory(), self.points.numpy(), []
+        bounds, row = self._plot["x"], 15  # arrows in a row
         for k, panel in zip(chosen, panels, strict=True):
             panel.set_aspect("equal")
             panel.scatter(*drawn.T, s=14, color=ink, alpha=0.25, linewidths=0, zorder=2)
             panel.scatter(*paths[k].T, s=5, color=particle, alpha=0.8, linewidths=0, zorder=3)
+            if self._scene["field"] and len(drawn):
+                places, cell = grid(bounds, row), (bounds[1] - bounds[0]) / row
+                entries = [stills.field(panel, places, self.arrows(places, self.times[k]), cell)]
             panel.set(xlim=self._plot["x"], ylim=self._plot["y"], xlabel=self._plot["xLabel"])
             panel.set_title(f"t = {number(self.times[k])}")
             panel.locator_params(nbins=4, steps=[1, 2, 5, 10])
@@ -209,6 +224,7 @@ class Drawing(Scrubber):
             [
                 (Line2D([], [], color=ink, alpha=0.4, **dot), "the drawing" if len(drawn) else "nothing drawn yet"),
                 (Line2D([], [], color=particle, **dot), f"{len(self._drawn)} particles"),
+                *entries,
             ],
         )
         return stills.finish(figure, repr(self))

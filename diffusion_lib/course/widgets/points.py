@@ -199,11 +199,11 @@ class Points(Scrubber):
         }
         levels = arrows = None
         if density is not None:
-            levels = _levels(_over_time(density, _grid(bounds, 64), times, (64, 64), "density"))
+            levels = _levels(_over_time(density, grid(bounds, 64), times, (64, 64), "density"))
             pack.add("density", levels, stride=64 * 64)
             scene["still density"] = len(levels) == 1
         if field is not None:
-            arrows = _over_time(field, _grid(bounds, 16), times, (16, 16, 2), "field").astype(np.float32)
+            arrows = _over_time(field, grid(bounds, 16), times, (16, 16, 2), "field").astype(np.float32)
             with np.errstate(invalid="ignore"):
                 longest = np.nanmax(np.hypot(arrows[..., 0], arrows[..., 1]).reshape(len(arrows), -1), axis=1)
             arrows = arrows / np.where(longest > 0, longest, 1.0)[:, None, None, None]
@@ -254,6 +254,7 @@ class Points(Scrubber):
 
         from ..figures import COLOURS
         from ..figures.style import CLOUD_MARKERS
+        from . import stills
 
         density, field, tint = self._drawn["density"], self._drawn["field"], COLOURS[tokens.ROLES["density"]]
         (low, high), entries = self._plot["x"], []
@@ -271,13 +272,7 @@ class Points(Scrubber):
             )
             entries.append((Patch(color=tint, alpha=0.45), f"{self._density_name}, each on its own scale"))
         if field is not None:
-            cell, places = (high - low) / 16, _grid((low, high), 16)
-            arrows = _at(field, k).reshape(-1, 2)
-            colour = tokens.LIGHT["quiet"]
-            panel.quiver(
-                *places.T, *(cell * arrows.T), color=colour, angles="xy", scale_units="xy", scale=1, width=0.006
-            )
-            entries.append((Line2D([], [], color=colour, marker=">", linewidth=1), "field, each on its own scale"))
+            entries.append(stills.field(panel, grid((low, high), 16), _at(field, k).reshape(-1, 2), (high - low) / 16))
         if self._drawn["paths"]:
             colour = COLOURS[tokens.ROLES["path"]]
             first = next(iter(self._drawn["clouds"].values()))
@@ -293,7 +288,7 @@ def _at(values: np.ndarray, k: int) -> np.ndarray:
     return values[0 if len(values) == 1 else k]
 
 
-def _grid(bounds: tuple[float, float], size: int) -> np.ndarray:
+def grid(bounds: tuple[float, float], size: int) -> np.ndarray:
     """The middles of size × size cells, (size², 2), rows from low to high y."""
     middles = bounds[0] + (np.arange(size, dtype=np.float32) + 0.5) * (bounds[1] - bounds[0]) / size
     x, y = np.meshgrid(middles, middles)

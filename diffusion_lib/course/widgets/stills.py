@@ -43,6 +43,16 @@ def line(i: int) -> Line2D:
     return Line2D([], [], color=style.COLOURS[i % 6], linestyle=style.DASHES[i % 6])
 
 
+def field(panel: Axes, places: np.ndarray, arrows: np.ndarray, longest: float) -> tuple[Line2D, str]:
+    """Draw arrows (M, 2) at places (M, 2), the longest `longest` units of the axes; returns the legend's entry."""
+    most = np.nanmax(np.hypot(*arrows.T), initial=0.0) or 1.0
+    colour = tokens.LIGHT["quiet"]
+    panel.quiver(
+        *places.T, *(longest / most * arrows.T), color=colour, angles="xy", scale_units="xy", scale=1, width=0.006
+    )
+    return Line2D([], [], color=colour, marker=">", linewidth=1), "field, each on its own scale"
+
+
 def plain(text: str) -> str:
     """Text that matplotlib does not take for a formula."""
     return text.replace("$", r"\$")
