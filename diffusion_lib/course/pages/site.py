@@ -16,9 +16,10 @@ from . import search
 from .page import index_of, page_of, summary, title
 from .slides import slides_page
 
-# The forms that the course is written in, and what their index says.
 STARTUP = 300
 """Seconds that a kernel may take to start: it takes 3, but machines are busy."""
+
+# The forms that the course is written in, and what their index says.
 FORMS = {
     "site": "Scrubbers move, predictions lock and drawings flow on these pages without a kernel and without a network. "
     "To run and change the code, open the notebooks.",

@@ -206,14 +206,14 @@ class Drawing(Scrubber):
         chosen, ink, particle = spread(len(self.times)), COLOURS[0], COLOURS[tokens.ROLES["cloud"][0]]
         figure, panels = stills.panels(len(chosen), width=950, height=270, equal=True)
         paths, drawn, entries = self.trajectory(), self.points.numpy(), []
-        bounds, row = self._plot["x"], 15  # arrows in a row
+        (low, high), row = self._plot["x"], 15  # arrows in a row
+        places = grid((low, high), row)
         for k, panel in zip(chosen, panels, strict=True):
             panel.set_aspect("equal")
             panel.scatter(*drawn.T, s=14, color=ink, alpha=0.25, linewidths=0, zorder=2)
             panel.scatter(*paths[k].T, s=5, color=particle, alpha=0.8, linewidths=0, zorder=3)
             if self._scene["field"] and len(drawn):
-                places, cell = grid(bounds, row), (bounds[1] - bounds[0]) / row
-                entries = [stills.field(panel, places, self.arrows(places, self.times[k]), cell)]
+                entries = [stills.field(panel, places, self.arrows(places, self.times[k]), (high - low) / row)]
             panel.set(xlim=self._plot["x"], ylim=self._plot["y"], xlabel=self._plot["xLabel"])
             panel.set_title(f"t = {number(self.times[k])}")
             panel.locator_params(nbins=4, steps=[1, 2, 5, 10])
