@@ -454,6 +454,11 @@ EPS_WEIGHT = Exercise(
         ),
         Mistake(lambda i, a: 2 * eps_weight(i, a), "Twice too much: the ½ is missing."),
         Mistake(
+            lambda i, a: 0.5 * (1 - a[i] / a[i - 1]) / (a[i] / a[i - 1] * (1 - a[i])),
+            "That is the weight of a model whose steps have the variance beta_i, as in Ho et al.'s paper. The model "
+            "here has the posterior's, which is smaller: its weight is larger.",
+        ),
+        Mistake(
             lambda i, a: 0.5 * _snr(a, i - 1) / _snr(a, i),
             "The -1 got lost: it is the difference of SNRs that is divided by SNR(i).",
         ),

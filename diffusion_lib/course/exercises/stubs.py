@@ -33,10 +33,22 @@ def is_stubs_error(name: str, message: str, source: str) -> bool:
     return source.startswith("raise NotImplementedError") if source else not message
 
 
+def source_of(function: Callable) -> str:
+    """The function's source. Raises OSError or TypeError where there is none.
+
+    What `exec` makes of text lies in the "file" <string>. Since Python 3.13 `python -c` keeps its own text under that
+    name, where `inspect` would find it and take it for the function's.
+    """
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is not None and code.co_filename == "<string>":
+        raise OSError(f"{function} was made by exec: there is no source")
+    return inspect.getsource(function)
+
+
 def _definition(function: Callable) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """The function's definition as a syntax tree; None for a lambda, and where there is no source."""
     try:
-        source = inspect.getsource(function)
+        source = source_of(function)
         if source[:1].isspace():  # defined inside something else
             source = "if True:\n" + source
         tree = ast.parse(source)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from .running import Outcome, describe, run_calls
+from .stubs import source_of
 
 SEEDS = 10  # runs on the right program, each with random numbers of its own
 AGAIN = 3  # runs on every other program
@@ -200,7 +201,7 @@ def _why(exercise: TestExercise, test: Callable, nonsense: list[list[Run]]) -> s
 def _tree(test: Callable) -> ast.AST | None:
     """The source of a function, parsed; None where it is not known."""
     try:
-        return ast.parse(textwrap.dedent(inspect.getsource(test)))
+        return ast.parse(textwrap.dedent(source_of(test)))
     except (OSError, TypeError, SyntaxError, ValueError):
         return None
 

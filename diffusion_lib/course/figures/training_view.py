@@ -67,12 +67,14 @@ class Live:
         figure, (left, right) = panels(1, 2, height=3.6)
         y = np.asarray(self.losses)
         n = np.arange(1, len(y) + 1)
-        left.plot(n, y, color=tokens.LIGHT["bars"], linewidth=0.8, linestyle="-")
+        left.plot(n, y, color=tokens.LIGHT["bars"], linewidth=0.8, linestyle="-", label="each step")
         if len(y):
             window = max(1, len(y) // 20)
             total = np.concatenate([[0.0], np.cumsum(y)])
             start = np.maximum(n - window, 0)
-            left.plot(n, (total[n] - total[start]) / (n - start), color=COLOURS[0], linestyle="-")
+            mean = (total[n] - total[start]) / (n - start)
+            left.plot(n, mean, color=COLOURS[0], linestyle="-", label=f"mean of the last {window}")
+            left.legend(loc="upper right", fontsize=9, handlelength=1.5)
             if (y > 0).all():
                 left.set_yscale("log")
                 left.yaxis.set_major_formatter("{x:g}")

@@ -89,6 +89,6 @@ QUESTIONS = (
         "pictures drawn from such noises, how many come out on a light background?",
         choices=("about 8", "about 10", "nearly all 16"),
         answer="nearly all 16",
-        because="The noise had mean exactly 0 before, so this was its only hint; DDIM never draws another.",
+        because="Half a standard deviation outweighs what else in the noise leans to a side; DDIM draws no other.",
     ),
 )
