@@ -371,6 +371,17 @@ def test_a_figure_joins_a_text_but_not_code():
     assert not any("draw()" in block for slide in made for block, _ in slide.blocks)
 
 
+def test_what_an_output_folds_comes_unfolded_and_a_question_without_its_answer():
+    fold = "<details><summary>The line</summary> <pre>x = 1</pre></details>"
+    question = "**Prediction 1.1.** Why?\n\n- a\n- b\n\n<details><summary>Answer</summary>\n\nsecret\n\n</details>"
+    of = nbformat.v4.new_output
+    assert shown(
+        markdown("# Title\n\nLook."),
+        code("predict('1.1')", outputs=[of("execute_result", {"text/markdown": question, "text/plain": "Prediction"})]),
+        code("reveal(1)", outputs=[of("display_data", {"text/html": fold, "text/plain": "x = 1"})]),
+    ) == [(1, "Title", "Look. Prediction 1.1. Why? a b", ""), (3, "Title", "The line x = 1", "")]
+
+
 def test_metadata_has_the_last_word():
     def cell(kind, text):
         return markdown(text, metadata={"slideshow": {"slide_type": kind}})

@@ -4,7 +4,7 @@ The rule. A heading begins a slide, to the right for a section and below it for 
 opening of each cell, a sentence or two, with its lists, tables and displayed formulas; the rest goes into the speaker's
 notes (key S). Each text begins a slide, and so do an exercise with its stub, and a figure or a widget that follows on
 code. A prediction comes when one goes on. Code is shown where it is short. Left out are solutions, what is folded, long
-derivations, what is in depth and the sources.
+derivations, what is in depth and the sources. What a cell's output folds comes unfolded, on a slide of its own.
 
 Metadata. `"slideshow": {"slide_type": …}`, as Jupyter's editors write it, is about a whole cell: `slide` and `subslide`
 begin one with it, `fragment` brings it when one goes on, `-` leaves it on the slide before, `skip` and `notes` take it
@@ -186,9 +186,10 @@ def _blocks(cell: dict, soup: object) -> Iterator[tuple[int, str, bool]]:
     pictures = soup.select(".jp-RenderedImage, [data-diffusion-widget]")
     exercise = "exercise" in cell["metadata"].get("tags", [])
     predict = bool(re.search(r"^predict\(", cell["source"], re.M))
+    folded = [] if predict or exercise else soup.select(".jp-OutputArea-output details")
     lines = cell["source"].strip().count("\n") + 1
     code = soup.select_one(".highlight")
-    if code and not predict and (exercise or (not pictures and lines <= MOST_LINES)):
+    if code and not predict and not folded and (exercise or (not pictures and lines <= MOST_LINES)):
         yield 0, str(code), False
     if exercise:  # what it prints is the verdict on a stub
         return
@@ -198,6 +199,14 @@ def _blocks(cell: dict, soup: object) -> Iterator[tuple[int, str, bool]]:
             yield 0, str(output), False
         elif "jp-RenderedText" in output["class"] and output.get("data-mime-type") == "text/plain":
             yield 0, str(output), False
+        elif predict and output.get("data-mime-type") == "text/markdown":  # the question, without its answer
+            for answer in output.select("details"):
+                answer.decompose()
+            yield 0, str(output), False
+    for fold in folded:
+        fold.summary.name = "p"
+        yield 0, TEXT, False
+        yield 0, fold.decode_contents(), False
 
 
 def _markdown(soup: object) -> Iterator[tuple[int, str, bool]]:
