@@ -3,6 +3,7 @@
 Adding one is a class or function with one decorator, beside its definition::
 
     @SCHEDULES.register
+    @dataclass(frozen=True)
     class MySchedule(Schedule): ...
 
 Command-line choices, error messages, files and parametrised tests all read the registry, so they follow.

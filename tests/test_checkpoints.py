@@ -32,7 +32,7 @@ from diffusion_lib.checkpoints import (
 )
 from diffusion_lib.denoisers import Denoiser, Guided
 from diffusion_lib.networks import MLP, OneShot, UNet
-from diffusion_lib.schedules import EDM, SCHEDULES, Cosine, Discrete, Flow, LinearBeta
+from diffusion_lib.schedules import EDM, SCHEDULES, Cosine, Discrete, Flow, LinearBeta, VariancePreserving
 
 ANSWERS = {
     "digits": 0.5468394756317139,
@@ -298,7 +298,43 @@ def test_what_no_file_could_rebuild_is_refused(tmp_path):
         save_denoiser(tmp_path / "m", replace(fresh(), net=net))
     with pytest.raises(ValueError, match="Guided has no .config, so no file can rebuild it"):
         save(tmp_path / "m", {"denoiser": Guided(fresh(), 2.0)})
+    with pytest.raises(
+        ValueError, match=r"torch.compile has wrapped cannot be rebuilt: compile it in place, net.compile"
+    ):
+        save_denoiser(tmp_path / "m", replace(fresh(), net=torch.compile(MLP(2))))
+    tied = MLP(2, width=8)
+    tied.twin = tied.first
+    with pytest.raises(ValueError, match="first.weight and twin.weight of MLP are one tensor, no file can say so"):
+        save_denoiser(tmp_path / "m", replace(fresh(), net=tied))
+    with pytest.raises(ValueError, match=r"dtype=torch.int8 would lose the weights: use torch.float32"):
+        save_denoiser(tmp_path / "m", fresh(), dtype=torch.int8)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", [None, "mine"])
+def test_a_schedule_of_ones_own_is_saved_under_its_registered_name(tmp_path, name):
+    class Own(Cosine):
+        pass
+
+    SCHEDULES.register(Own, name=name)
+    try:
+        save_denoiser(tmp_path / "m", replace(fresh(), schedule=Own(0.02)))
+        assert load_denoiser(tmp_path / "m").schedule == Own(0.02)
+    finally:
+        del SCHEDULES[name or "Own"]
+
+
+def test_a_schedule_that_is_no_dataclass_is_refused(tmp_path):
+    class Plain(VariancePreserving):
+        def _log_alpha_bar(self, t):
+            return -5 * t
+
+    SCHEDULES.register(Plain)
+    try:
+        with pytest.raises(ValueError, match=r"Plain is no dataclass, .* add @dataclass\(frozen=True\) to it"):
+            save_denoiser(tmp_path / "m", replace(fresh(), schedule=Plain()))
+    finally:
+        del SCHEDULES["Plain"]
 
 
 # ---- faults while writing ----

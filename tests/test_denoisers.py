@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from diffusion_lib.denoisers import Clipped, Denoiser, Empirical, Exact, Guided, Inpainted, Latent
+from diffusion_lib.denoisers.denoiser import evaluating
 from diffusion_lib.gaussians import GaussianMixture
 from diffusion_lib.networks import MLP
 from diffusion_lib.sampling import sample, walk
@@ -128,6 +129,52 @@ def test_x_goes_where_the_network_is_and_the_answer_where_x_is():
         found = denoise(torch.ones(3, 2), torch.tensor([0.1, 0.2, 0.3], dtype=F64), cond)
         assert net.seen == {"meta"}
         assert found.x0.device.type == found.eps.device.type == "cpu"
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_network_of_another_precision_is_asked_in_it_and_answers_in_that_of_x(dtype):
+    net = MLP(2, classes=3)
+    for x in (torch.randn(4, 2), torch.randn(4, 2, dtype=F64)):
+        found = Denoiser(net.to(dtype), Cosine())(x, 0.5, torch.tensor([0, 1, 2, -1]))
+        assert found.x0.dtype == found.eps.dtype == x.dtype
+        expected = Denoiser(net.double(), Cosine())(x.double(), 0.5, torch.tensor([0, 1, 2, -1])).x0
+        # eight layers' rounding of numbers near 1
+        torch.testing.assert_close(found.x0.double(), expected, rtol=0, atol=20 * torch.finfo(dtype).eps + 1e-6)
+    assert sample(Denoiser(net.to(dtype), Cosine()), (2,), 4, steps=3).isfinite().all()
+
+
+def test_half_precision_pictures_do_not_round_the_time():
+    net = Watch()
+    Denoiser(net, Flow(), "x0")(torch.zeros(1, 2, dtype=torch.bfloat16), 0.999)
+    assert abs(net.t.item() - 0.999) < 1e-6
+
+
+class Watch(nn.Module):
+    """Answers 0, and keeps the times that it saw."""
+
+    def forward(self, x, t, cond=None):
+        self.t = t
+        return torch.zeros_like(x)
+
+
+class Squeezed(nn.Module):
+    """A learner's network that forgot a dimension."""
+
+    def forward(self, x, t, cond=None):
+        return x.squeeze(-1)
+
+
+def test_an_answer_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"Squeezed answered with shape \(4,\) for x of shape \(4, 1\): let it return"):
+        Denoiser(Squeezed(), Cosine())(torch.zeros(4, 1), 0.5)
+
+
+def test_a_frozen_part_stays_in_evaluation_mode():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Dropout()).train()
+    net[1].eval()
+    with evaluating(net):
+        assert not any(part.training for part in net.modules())
+    assert [part.training for part in net.modules()] == [True, True, False]
 
 
 def test_eps_at_the_end_of_a_clipped_cosine_table_is_bounded():
@@ -343,6 +390,18 @@ def test_clipping_is_the_same_in_every_formula():
     from_x0 = q.posterior(x, clipped.x0, s, t).mean
     from_eps = q.posterior(x, (x - sigma * clipped.eps) / alpha, s, t).mean
     torch.testing.assert_close(from_x0, from_eps)
+
+
+def test_a_known_part_of_another_number_of_samples_is_refused(mixture):
+    known, mask = torch.zeros(4, 2, dtype=F64), torch.tensor([True, False])
+    inside = Inpainted(Exact(mixture, Flow()), known, mask)
+    message = r"known has the shape \(4, 2\), which does not fit x of shape \(8, 2\): give one sample, or as many"
+    with pytest.raises(ValueError, match=message):
+        Guided(inside, 2.0)(torch.zeros(4, 2, dtype=F64), 0.5, torch.zeros(4, dtype=torch.long))
+    with pytest.raises(ValueError, match=r"\(4, 2\), which does not fit x of shape \(1, 2\)"):
+        inside(torch.zeros(1, 2, dtype=F64), 0.5)
+    outside = Inpainted(Guided(Exact(mixture, Flow()), 2.0), known, mask)
+    assert outside(torch.zeros(4, 2, dtype=F64), 0.5, torch.zeros(4, dtype=torch.long)).x0[:, 0].eq(0).all()
 
 
 def test_a_walk_ends_at_what_is_known(schedule, mixture, generator):

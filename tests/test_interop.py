@@ -83,6 +83,19 @@ def test_our_ddim_drives_their_network(kind):
     close(end.x, expected)
 
 
+def test_their_table_without_any_signal_at_its_end_is_taken():
+    """`rescale_betas_zero_snr`: from t = 1, where alpha is 0, our walk is theirs."""
+    unet = small_unet()
+    scheduler = diffusers.DDIMScheduler(
+        rescale_betas_zero_snr=True, prediction_type="v_prediction", clip_sample=False, timestep_spacing="trailing"
+    )
+    denoise = as_denoiser(unet, scheduler)
+    assert denoise.schedule.alpha(1.0) == 0
+    x = torch.randn(2, 1, 8, 8, generator=seeded())
+    *_, end = walk(denoise, x, timesteps(T, 10, "trailing"), ddim)
+    close(end.x, theirs(scheduler, 10, x, lambda x, k: unet(x, k).sample))
+
+
 def test_our_ancestral_step_drives_their_network_with_their_noise():
     unet, scheduler = small_unet(), diffusers.DDPMScheduler(clip_sample=False, timestep_spacing="trailing")
     x = torch.randn(2, 1, 8, 8, generator=seeded())

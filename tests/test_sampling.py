@@ -24,7 +24,7 @@ from diffusion_lib.sampling import (
     velocity,
     walk,
 )
-from diffusion_lib.schedules import EDM, Cosine, Flow, LinearBeta
+from diffusion_lib.schedules import EDM, Cosine, Discrete, Flow, LinearBeta
 from diffusion_lib.times import log_snr_times, uniform_times
 
 F64 = torch.float64
@@ -130,6 +130,44 @@ def test_float32_from_one_to_zero_is_finite_on_every_schedule(schedule, name, mi
     for step in steps:
         assert step.x.isfinite().all() and step.x0.isfinite().all() and step.x.dtype == torch.float32
     assert [step.t for step in steps] == uniform_times(25)[1:]
+
+
+def test_all_noise_drawn_afresh_is_finite_in_any_number_of_steps(schedule, mixture):
+    """From alpha = 0 nothing of the old noise is left, and rounding must not make its variance negative."""
+    x = schedule.prior((8, 2), torch.Generator().manual_seed(0))
+    for steps in range(1, 60):
+        s = 1 - 1 / steps
+        assert ddim(Exact(mixture, schedule), x, 1.0, s, eta=1.0, generator=seeded(1)).isfinite().all(), steps
+
+
+@pytest.mark.parametrize("name", ["ddim", "heun", "dpmpp_2m"])
+@pytest.mark.parametrize("steps", [2, 5, 20])
+def test_rising_to_one_is_finite_where_alpha_ends_at_0(name, steps, mixture):
+    x0 = mixture.sample(50, seeded(0)).float()
+    assert last(walk(Exact(mixture, Flow()), x0, uniform_times(steps, 0.0, 1.0), name)).isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["ancestral", "ddim", "heun", "dpmpp_2m"])
+@pytest.mark.parametrize(
+    "table", [Discrete((0.99,) * 60), LinearBeta(1000, 1e-4, 0.5), Discrete((*LinearBeta().betas()[:-1].tolist(), 1.0))],
+    ids=["alpha 1e-60", "alpha 1e-65", "zero terminal SNR"],
+)  # fmt: skip
+def test_tables_that_leave_no_signal_are_walked_from_one(name, table, mixture):
+    """In float32 their alpha is 0 before the end; its logarithm must not be taken there."""
+    x = torch.randn(500, 2, generator=seeded(0))
+    end = last(walk(Exact(mixture, table), x, uniform_times(20), name))
+    assert end.isfinite().all()
+    assert (end.mean(0) - mixture.mean).abs().max() < 0.4
+
+
+def test_a_partial_brings_its_own_generator(mixture):
+    x = torch.randn(5, 2, dtype=F64, generator=seeded(0))
+    own = [
+        last(walk(Exact(mixture, Flow()), x, uniform_times(4), partial(ancestral, generator=seeded(3))))
+        for _ in range(2)
+    ]
+    assert torch.equal(*own)
+    assert torch.equal(own[0], last(walk(Exact(mixture, Flow()), x, uniform_times(4), ancestral, generator=seeded(3))))
 
 
 @pytest.mark.parametrize("name", ["ancestral", "ddim", "heun", "dpmpp_2m"])

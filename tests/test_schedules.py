@@ -309,7 +309,9 @@ def test_uniform_and_log_snr_grids():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: Discrete((0.1, 1.0)), "beta at timestep 2 is 1: each must lie strictly between 0 and 1"),
+        (lambda: LinearBeta(2, 0.1, 1.0), "beta at timestep 2 is 1: each must lie strictly between 0 and 1"),
+        (lambda: Discrete((1.0, 0.1)), "beta at timestep 1 is 1: each must lie strictly between 0 and 1"),
+        (lambda: Discrete((0.1, 1.5)), "beta at timestep 2 is 1.5"),
         (lambda: Discrete((0.0, 0.5)), "beta at timestep 1 is 0"),
         (lambda: Discrete(()), "timesteps=0: take a whole number of at least 1"),
         (lambda: LinearBeta(-1), "timesteps=-1: take a whole number"),
@@ -354,3 +356,14 @@ def test_repr_rebuilds_the_schedule(schedule):
     again = eval(repr(schedule), dict(SCHEDULES))  # a copy: eval adds the builtins to what it is given
     assert again == schedule
     assert torch.equal(again.alpha(0.3), schedule.alpha(0.3))
+
+
+def test_a_table_may_end_without_any_signal():
+    """A last beta of 1 (Lin et al. 2023): alpha is as ever up to the last timestep but one, then 0."""
+    betas = LinearBeta(10, 0.1, 0.5).betas().tolist()
+    q = Discrete((*betas[:-1], 1.0))
+    before = torch.linspace(0, 0.9, 19, dtype=torch.float64)
+    assert torch.equal(q.alpha(before), LinearBeta(10, 0.1, 0.5).alpha(before))
+    assert q.alpha(1.0) == q.alpha(0.95) == 0 and q.sigma(1.0) == 1
+    assert abs(q.time_at(-1e9) - 0.9) < 1e-12
+    assert repr(q) == "Discrete(10 betas from 0.1 to 1)"

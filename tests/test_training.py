@@ -19,7 +19,7 @@ from diffusion_lib import training
 from diffusion_lib.checkpoints import card_of, describe, load_denoiser, read, save_denoiser, write
 from diffusion_lib.data import load
 from diffusion_lib.denoisers import Denoiser, Exact
-from diffusion_lib.networks import MLP, UNet
+from diffusion_lib.networks import MLP, NETWORKS, UNet
 from diffusion_lib.objective import WEIGHTS, loss
 from diffusion_lib.schedules import EDM, Cosine, Flow
 from diffusion_lib.training import (
@@ -423,6 +423,39 @@ def test_interrupted_and_resumed_is_bit_identical(tmp_path, stop, how, classes):
         assert torch.equal(one[name], two[name]), name
     for name, value in other.net.state_dict().items():
         assert torch.equal(one[f"training.net.{name}"], value)
+
+
+class Dropping(MLP):
+    """A network that draws random numbers of its own."""
+
+    def __init__(self, dim, **options):
+        super().__init__(dim, **options)
+        self.config = {**self.config, "kind": "Dropping"}
+
+    def forward(self, x, t, cond=None):
+        return super().forward(torch.dropout(x, 0.3, self.training), t, cond)
+
+
+@pytest.mark.parametrize("kind", ["dropout", "frozen"])
+def test_networks_with_chance_or_a_frozen_part_resume_bit_identically(tmp_path, kind, monkeypatch):
+    monkeypatch.setitem(NETWORKS, "Dropping", Dropping)
+
+    def made():
+        denoiser = fresh(net=lambda: Dropping(2, width=16) if kind == "dropout" else MLP(2, width=16))
+        if kind == "frozen":
+            denoiser.net.first.requires_grad_(False)
+        return denoiser
+
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    whole = run(made(), folder=tmp_path / "whole")
+    torch.set_rng_state(before)
+    for p in start(made(), folder=tmp_path / "part"):
+        if p.step == 11:
+            break
+    torch.manual_seed(2)
+    rest = run(made(), folder=tmp_path / "part")
+    assert rest[0].step == 12 and torch.equal(weights(whole[-1].denoiser), weights(rest[-1].denoiser))
 
 
 def unet_on_digits():

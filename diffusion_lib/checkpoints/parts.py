@@ -113,11 +113,23 @@ def describe_part(name: str, part: Part) -> dict:
             f"kind={config.get('kind')!r} of {type(net).__name__} is none of {', '.join(map(repr, NETWORKS))}, "
             "so no file can rebuild it: add its class to networks.NETWORKS"
         )
+    weights = net.state_dict()
+    if any("_orig_mod." in key for key in weights):
+        raise ValueError(
+            "a network that torch.compile has wrapped cannot be rebuilt: compile it in place, net.compile()"
+        )
+    places: dict[int, str] = {}
+    for key, weight in weights.items():
+        if weight.numel() and places.setdefault(weight.data_ptr(), key) != key:
+            shared = f"{places[weight.data_ptr()]} and {key}"
+            raise ValueError(f"{shared} of {type(net).__name__} are one tensor, no file can say so: let one be a copy")
     if not isinstance(part, Denoiser):
         return {"network": config}
-    kind = type(part.schedule).__name__
-    if SCHEDULES.get(kind) is not type(part.schedule):
+    kind = next((name for name, known in SCHEDULES.items() if known is type(part.schedule)), None)
+    if kind is None:
         raise ValueError(f"schedule={part.schedule!r} is none of {', '.join(SCHEDULES)}: no file can rebuild it")
+    if not dataclasses.is_dataclass(part.schedule):
+        raise ValueError(f"{kind} is no dataclass, so no file can say its numbers: add @dataclass(frozen=True) to it")
     schedule = json.loads(json.dumps({"kind": kind, **dataclasses.asdict(part.schedule)}))  # tuples as lists
     return {"network": config, "schedule": schedule, "predicts": part.predicts, "scale_input": part.scale_input}
 
@@ -126,6 +138,8 @@ def pack(
     parts: Mapping[str, Part], card: ModelCard, dtype: torch.dtype = torch.float32
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the text of a file with these parts. Raises ValueError as `save` does."""
+    if not dtype.is_floating_point:
+        raise ValueError(f"dtype={dtype} would lose the weights: use torch.float32, or torch.float16 for half the size")
     described = {name: describe_part(name, part) for name, part in parts.items()}
     tensors = {}
     for part_name, part in parts.items():

@@ -30,14 +30,14 @@ class DenoiserLike(Protocol):
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
     """``net`` in evaluation mode, and back in training mode afterwards if it was."""
-    training = net.training
+    training = [part for part in net.modules() if part.training] if net.training else []  # a frozen part may not be
     if training:
         net.eval()
     try:
         yield
     finally:
-        if training:
-            net.train()
+        for part in training:
+            part.training = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,9 @@ class Denoiser:
     hypot(alpha, sigma), so that its input has unit size at every time on every schedule (Karras et al. 2022, table 1;
     data of variance 1). ``scale_input=False`` hands it x as it is, as networks of older files expect.
 
-    The network may be on a device of its own: x goes there, and the answer comes back to where x is. Asked for a
-    prediction, it answers in evaluation mode and is put back as it was; ``output`` leaves the mode alone, for training.
+    The network may be on a device and of a precision of its own: x goes there, and the answer comes back as x is. Asked
+    for a prediction, it answers in evaluation mode and is put back as it was; ``output`` leaves the mode alone, for
+    training.
     """
 
     net: nn.Module
@@ -78,13 +79,19 @@ class Denoiser:
         return alpha, sigma, *TARGETS[self.predicts](alpha, sigma, lambda: self.schedule.rates(t, x))
 
     def output(self, x: Tensor, t: Time, cond: Condition = None) -> Tensor:
-        """The network's raw output for x (B, …) at ``t``, a number or (B,)."""
-        device = next(self.net.parameters(), x).device
+        """The network's raw output for x (B, …) at ``t``, a number or (B,); ValueError if its shape is not x's."""
+        weight = next(self.net.parameters(), x)
+        device = weight.device
         if cond is not None and device != x.device and hasattr(self.net, "check"):
             self.net.check(cond, len(x))  # here, where the labels still lie on the CPU: a GPU would say less
         scaled = x / torch.hypot(*self.schedule.pair(t, x)) if self.scale_input else x
-        t = torch.as_tensor(t, dtype=x.dtype, device=device).expand(len(x))
-        return self.net(scaled.to(device), t, conditions.to(cond, device)).to(x.device)
+        exact = torch.promote_types(x.dtype, torch.float32)  # bfloat16 would make t = 0.999 a 1
+        t = torch.as_tensor(t, dtype=exact, device=device).expand(len(x))
+        y = self.net(scaled.to(device, weight.dtype), t, conditions.to(cond, device))
+        if y.shape != x.shape:
+            shapes = f"shape {tuple(y.shape)} for x of shape {tuple(x.shape)}"
+            raise ValueError(f"{type(self.net).__name__} answered with {shapes}: let it return the shape of x")
+        return y.to(x)
 
     def __call__(self, x: Tensor, t: Time, cond: Condition = None) -> Prediction:
         coefficients = self.coefficients(t, x)
@@ -94,5 +101,5 @@ class Denoiser:
             return solve(x, y, *coefficients)
         except ValueError as error:
             worst = determinant(*coefficients).abs().nan_to_num(0.0).argmin()
-            at = f"(t = {torch.as_tensor(t).flatten()[worst]:.6g} of {self.schedule!r})"
+            at = f"(t = {torch.as_tensor(t).flatten()[worst]:.6g} of {self.schedule})"
             raise ValueError(str(error).replace("this target", self.predicts).replace(":", f" {at}:", 1)) from None

@@ -94,7 +94,7 @@ class Inpainted(Wrapper):
     the parts are independent, and near it elsewhere. Source: Song et al. 2021 (SDE), appendix I.2.
 
     Raises:
-        ValueError: the mask is not of type bool.
+        ValueError: the mask is not of type bool; or, when it is called, the known part is of another number of samples.
     """
 
     known: Tensor
@@ -105,6 +105,14 @@ class Inpainted(Wrapper):
             raise ValueError(f"mask is {self.mask.dtype}, it must be bool: True where known is to stay, as in `x > 0`")
 
     def __call__(self, x: Tensor, t: Time, cond: Condition = None) -> Prediction:
+        for name, part in (("known", self.known), ("mask", self.mask)):
+            sides = zip(part.shape[::-1], x.shape[::-1], strict=False)
+            if part.ndim > x.ndim or any(side not in (1, of_x) for side, of_x in sides):
+                shapes = f"{tuple(part.shape)}, which does not fit x of shape {tuple(x.shape)}"
+                raise ValueError(
+                    f"{name} has the shape {shapes}: give one sample, or as many as are drawn in a batch; "
+                    "and guide inside, Inpainted(Guided(…), known, mask)"
+                )
         free = self.denoiser(x, t, cond)
         alpha, sigma = self.schedule.pair(t, x)
         known, mask = self.known.to(x), self.mask.to(x.device)

@@ -54,7 +54,8 @@ def walk(
     watched = Watched(denoise, cond)
     history: list[tuple[float, Tensor]] = []
     extras = {"generator": generator, "history": history}
-    extras = {name: value for name, value in extras.items() if name in options_of(step)}
+    given = getattr(step, "keywords", {})  # of a partial, which may bring a generator of its own
+    extras = {name: value for name, value in extras.items() if name in options_of(step) and name not in given}
     for t, s in pairwise(times):
         watched.first = None
         x = step(watched, x, t, s, **extras)

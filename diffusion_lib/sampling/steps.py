@@ -75,7 +75,8 @@ def ddim(
     if eta == 0:
         return alpha * guess.x0 + sigma * guess.eps
     var = eta**2 * denoise.schedule.posterior(x, guess.x0, s, t).var
-    mean = alpha * guess.x0 + (sigma**2 - var).sqrt() * guess.eps
+    left = (sigma**2 - var).clamp(min=0)  # where alpha_t is 0 and eta 1 nothing is left, and rounding says -6e-8
+    mean = alpha * guess.x0 + left.sqrt() * guess.eps
     return Gaussian(mean, var).sample(generator)
 
 
@@ -142,28 +143,26 @@ def dpmpp_2m(
 ) -> Tensor:
     """Second order with one denoiser call: extrapolate the last two x̂_0 in log(alpha/sigma). Notebook 07.
 
-    The first step, and a step to or from sigma = 0, are of first order (ddim).
+    The first step, and a step to or from sigma = 0 or alpha = 0, are of first order (ddim).
     """
     q = denoise.schedule
-    (alpha_t, sigma_t), (alpha_s, sigma_s) = q.pair(t, x), q.pair(s, x)
+    (_, sigma_t), (alpha_s, sigma_s) = q.pair(t, x), q.pair(s, x)
+    log_t, log_s = q.log_snr(t) / 2, q.log_snr(s) / 2  # log(alpha/sigma), in float64: alpha may be 1e-30
     guess = denoise(x, t)
-    if not history or sigma_s == 0 or sigma_t == 0:
+    if not history or not (log_t.isfinite() and log_s.isfinite()):
         return alpha_s * guess.x0 + sigma_s * guess.eps
     t_before, x0_before = history[-1]
-    alpha_before, sigma_before = q.pair(t_before, x)
-    log_before, log_t, log_s = (
-        (alpha / sigma).log() for alpha, sigma in ((alpha_before, sigma_before), (alpha_t, sigma_t), (alpha_s, sigma_s))
-    )
-    # rising from sigma = 0, log_before is infinite and the second term 0: first order once more
-    x0 = guess.x0 + (log_s - log_t) / (log_t - log_before) / 2 * (guess.x0 - x0_before)
-    return sigma_s / sigma_t * x - alpha_s * torch.expm1(log_t - log_s) * x0
+    # rising from sigma = 0, the log before is infinite and the second term 0: first order once more
+    share = (log_s - log_t) / (log_t - q.log_snr(t_before) / 2) / 2
+    x0 = guess.x0 + share.to(x) * (guess.x0 - x0_before)
+    return sigma_s / sigma_t * x - (q.alpha(s) * torch.expm1(log_t - log_s)).to(x) * x0
 
 
 def raise_noise(
     denoise: DenoiserLike, x: Tensor, t: float, s: float, churn: float, generator: torch.Generator | None
 ) -> tuple[Tensor, float]:
     """Noise x (B, …) onwards to the later time at which sigma/alpha is 1 + churn times as large: (x, that time)."""
-    if churn < 0 or s > t:
+    if not churn >= 0 or s > t:
         raise ValueError(f"churn={churn} from t={t:.6g} to s={s:.6g}: it is at least 0, and needs falling times")
     q = denoise.schedule
     later = q.time_at(q.log_snr(t) - 2 * math.log1p(churn)).item()

@@ -17,10 +17,11 @@ class BetaTable(VariancePreserving):
     """A schedule given by a table of betas: step i multiplies the signal by sqrt(1 - beta_i) and adds variance beta_i.
 
     alpha_bar at t = i/T is the product of the first i factors 1 - beta; between the integers log alpha_bar is linear.
-    A subclass gives ``_table()``.
+    A subclass gives ``_table()``. ``may_end`` says whether the last beta may be 1, after which no signal is left.
     """
 
     timesteps: int
+    may_end = False
 
     @abstractmethod
     def _table(self) -> Tensor: ...
@@ -29,6 +30,7 @@ class BetaTable(VariancePreserving):
         check_whole("timesteps", self.timesteps)
         betas = self._betas
         wrong = ~((betas > 0) & (betas < 1))
+        wrong[-1] &= not (self.may_end and betas[-1] == 1)
         if wrong.any():
             i = int(wrong.nonzero()[0])
             raise ValueError(
@@ -48,7 +50,9 @@ class BetaTable(VariancePreserving):
         table = self._log_alpha_bars.to(t.device)
         u = t * (len(table) - 1)
         i = u.detach().floor().clamp(0, len(table) - 2).long()
-        return table[i] + (u - i) * (table[i + 1] - table[i])
+        slope = table[i + 1] - table[i]
+        ends = slope.isinf()  # a last beta of 1: between its step's two times all is lost at once
+        return (table[i] + (u - i) * slope.masked_fill(ends, 0.0)).masked_fill(ends & (u > i), -torch.inf)
 
     def betas(self, timesteps: int | None = None) -> Tensor:
         """The table itself, (T,), float64; or, given another T, the table of the same curve in that many steps."""
@@ -60,9 +64,15 @@ class BetaTable(VariancePreserving):
 @SCHEDULES.register
 @dataclass(frozen=True)
 class Discrete(BetaTable):
-    """The schedule of any table of betas, each in (0, 1)."""
+    """The schedule of any table of betas, each in (0, 1); the last may be 1 (zero terminal SNR, Lin et al. 2023)."""
 
     table: tuple[float, ...]
+    may_end = True
+
+    def __repr__(self) -> str:
+        if len(self.table) <= 8:
+            return f"Discrete({self.table})"
+        return f"Discrete({len(self.table)} betas from {self.table[0]:.6g} to {self.table[-1]:.6g})"
 
     def __post_init__(self):
         object.__setattr__(self, "table", tuple(float(beta) for beta in self.table))

@@ -74,7 +74,7 @@ def draw_batch(
     if config.stratified:
         u = (torch.arange(config.batch) + u) / config.batch
     if noise is None:
-        noise = torch.randn(x0.shape, generator=generator)
+        noise = torch.randn(x0.shape, generator=generator, dtype=x0.dtype)
     dropped = torch.rand(config.batch, generator=generator) < config.label_dropout
     if null is not None and cond is not None:
         cond = conditions.where(dropped, null(cond), cond)

@@ -78,7 +78,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, net: nn.Module, values: dic
     """Give the optimizer back what it remembers: ``values`` are named "{key}.{weight's name}".
 
     Raises:
-        KeyError: something is remembered of one weight and not of another that is trained in the same way.
+        KeyError: something is remembered of one weight and not of another that was trained in the same way.
     """
     memory: dict[str, dict[str, torch.Tensor]] = {}
     for name, value in values.items():
@@ -90,7 +90,8 @@ def load_optimizer(optimizer: torch.optim.Optimizer, net: nn.Module, values: dic
     for group, described in zip(optimizer.param_groups, groups, strict=True):
         keys = sorted({key for weight in group["params"] for key in memory.get(names[weight], {})})
         for weight, i in zip(group["params"], described["params"], strict=True):
-            state[i] = {key: laid_out_as(weight, memory[names[weight]][key]) for key in keys}
+            if names[weight] in memory:  # of a weight that is frozen nothing is remembered
+                state[i] = {key: laid_out_as(weight, memory[names[weight]][key]) for key in keys}
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from .. import conditions
 from ..checkpoints import ModelCard, check_writable, describe_part
 from ..denoisers import Denoiser
 from ..networks import thaw
-from .batches import Batch, Data, data_card, draw_function
+from .batches import Batch, Data, data_card, draw_function, stable_hash
 from .checkpointing import CHECKPOINT, load_checkpoint, save_checkpoint
 from .config import TrainingConfig
 from .optimizers import OPTIMIZERS
@@ -105,6 +106,14 @@ class Run:
         x0, t, noise, cond = conditions.take(tuple(batch), rows)
         x0, noise, cond = conditions.to((x0, noise, cond), self.engine.device)
         return Batch(x0, t, noise, cond)
+
+    @contextmanager
+    def chance(self, step: int) -> Iterator[None]:
+        """What a network itself draws, as dropout does, follows from (seed, step, process); no global state changes."""
+        device = self.engine.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(stable_hash(self.config.seed, step, self.engine.process_index))
+            yield
 
     def gather(self, losses: Tensor) -> Tensor:
         """The losses of all processes, (B,), in the batch's order, on the CPU."""

@@ -72,7 +72,7 @@ def training_steps(run: Run) -> Iterator[Progress]:
         for step in run.steps():
             batch = draw_batch(run.draw, config, step, null=run.null)  # the same on every process
             x0, t, noise, cond = run.share(batch)
-            with run.autocast:
+            with run.autocast, run.chance(step):
                 losses = loss(run.denoiser, x0, t, noise, cond, weight=WEIGHTS[config.weight])
             optimizer.zero_grad()
             run.engine.backward(losses.mean())
