@@ -324,3 +324,11 @@ def test_a_folder_that_has_changed_is_not_what_was_trained_on(tmp_path):
         Image.new("RGB", (8, 8), "white").save(folder / "new.png")
     assert (compared(model).called, compared(model).text) == ("pictures of the same data set", "4 of folder first")
     assert compared(model, *elsewhere).called == "pictures of folder second"
+
+
+def test_a_card_without_a_digest_is_believed_on_its_own_data_alone(tmp_path):
+    model = str(tmp_path / "model.safetensors")
+    net = UNet(width=16, multipliers=(1, 1), attention=(1,))
+    save(model, {"denoiser": Denoiser(net, Cosine())}, card=ModelCard(data={"name": "digits", "shape": [1, 8, 8]}))
+    assert (compared(model).called, compared(model).text) == ("training pictures", "1442 of digits")
+    assert compared(model, "--data", "mnist").called == "pictures of mnist"
