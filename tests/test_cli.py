@@ -14,18 +14,19 @@ import torch
 from PIL import Image
 
 from diffusion_lib import evaluation, training
-from diffusion_lib.checkpoints import describe, load_denoiser
+from diffusion_lib.checkpoints import ModelCard, describe, load_denoiser, save
 from diffusion_lib.cli import COMMANDS, arguments, main, models, parser
 from diffusion_lib.cli import train as train_command
 from diffusion_lib.cli.evaluate import classifier_for
 from diffusion_lib.cli.log import Log
 from diffusion_lib.cli.train import LOG, MODEL
 from diffusion_lib.data import load
-from diffusion_lib.networks import NETWORKS
+from diffusion_lib.denoisers import Denoiser
+from diffusion_lib.networks import MLP, NETWORKS
 from diffusion_lib.objective import WEIGHTS
 from diffusion_lib.predictions import TARGETS
 from diffusion_lib.sampling import STEPS
-from diffusion_lib.schedules import SCHEDULES
+from diffusion_lib.schedules import SCHEDULES, Cosine
 from diffusion_lib.training import DECAYS, OPTIMIZERS, TIMES, TrainingConfig
 
 ROOT = Path(__file__).parents[1]
@@ -91,11 +92,6 @@ def test_train_writes_a_model_a_checkpoint_a_log_and_a_picture(trained):
 
 def test_the_command_does_what_the_functions_do(trained):
     """The same weights as training.train gives with the same options."""
-    from diffusion_lib.data import load
-    from diffusion_lib.denoisers import Denoiser
-    from diffusion_lib.networks import MLP
-    from diffusion_lib.schedules import Cosine
-
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = MLP(2, width=16, depth=1, classes=4)
@@ -276,6 +272,9 @@ def test_the_default_network_halves_pictures_down_to_eight_pixels():
     (["train", "--data", "moons", "--multipliers", "1,x"], "invalid whole_numbers value"),
     (["train", "--data", "moons", "--multipliers", "1,2"], "--multipliers is no option of MLP: leave it out (it takes --width, --depth)"),
     (["train", "--data", "moons", "--network", "UNet"], "--network UNet does not fit moons: x has shape (1, 2), this UNet takes"),
+    (["train", "--data", "digits", "--network", "MLP"], "--network MLP does not fit digits, whose examples have the shape (1, 8, 8): leave out"),
+    (["train", "--data", "moons", "--predicts", "eps"], "--predicts eps with --schedule Cosine cannot draw from pure noise, eps cannot recover x0"),
+    (["train", "--data", "moons", "--predicts", "eps", "--schedule", "Flow"], "use --predicts v or x0, or --schedule LinearBeta, whose end"),
     (["train", "--data", "moons", "--weight", "snr"], "--weight: invalid choice: 'snr'"),
     (["train", "--data", "moons", "--every", "0"], "every=0 must be at least 1"),
     (["train", "--data", "moons", "--samples", "0"], "argument --samples: 0 is too few: give a whole number of at least 1"),
@@ -313,6 +312,28 @@ def test_bad_models_and_sampling_options(capsys, trained, tmp_path):
     for count in ("1", "12000"):  # there are 10000 points to test with, each with its label
         assert f"--samples {count}: compare 2 to 10000" in refused(capsys, "evaluate", model, "--samples", count)
     assert "shape (1, 8, 8), the model makes (2,)" in refused(capsys, "evaluate", model, "--data", "digits")
+    for name in ("swiss_roll", "checkerboard"):
+        err = refused(capsys, "evaluate", model, "--data", name)
+        assert f"{name} has no labels to ask the model by: compare with the data it was trained on" in err
+
+
+@pytest.mark.parametrize("field", ["name", "shape"])
+def test_a_card_that_says_half_of_what_the_data_were(field, capsys, tmp_path):
+    """Said before anything is drawn or written."""
+    model, picture = tmp_path / MODEL, tmp_path / "x.png"
+    data = {"name": "moons", "shape": [2]}
+    del data[field]
+    save(model, {"denoiser": Denoiser(MLP(2, width=16, depth=1), Cosine())}, card=ModelCard(data=data))
+    for command in (["sample", model, "--out", picture], ["evaluate", model], ["gallery", model, "--out", picture]):
+        assert f"(no {field}): save it with a card that says data={{'name': …, 'shape': …}}" in refused(
+            capsys, *command
+        )
+    assert not picture.exists()
+
+
+def test_eps_is_trained_where_the_error_sends_it(tmp_path):
+    train(tmp_path / "run", "--predicts", "eps", "--schedule", "LinearBeta")
+    assert (tmp_path / "run" / "samples.png").exists()
 
 
 def test_labels_of_a_model_without_labels(capsys, tmp_path):
@@ -364,6 +385,25 @@ def test_init_starts_from_the_weights_of_a_model(trained, tmp_path, capsys):
     assert all(torch.equal(one[k], two[k]) for k in one)  # with no learning to speak of, they stay what they were
     assert "this run {'kind': 'MLP', 'dim': 2, 'width': 32" in refused(
         capsys, "train", "--out", tmp_path / "other", *QUICK, "--init", model, "--width", "32")  # fmt: skip
+
+
+def test_init_takes_another_schedule_and_no_other_target(trained, tmp_path, capsys):
+    model = str(trained / MODEL)
+    train(tmp_path / "run", "--init", model, "--schedule", "EDM")
+    err = refused(capsys, "train", "--out", tmp_path / "other", *QUICK, "--init", model, "--predicts", "x0")
+    assert f"--init {model} predicts v, this run x0: give --predicts v, or leave out --init" in err
+    assert not (tmp_path / "other").exists()
+
+
+def test_init_takes_inputs_of_another_size_only_where_both_are_of_unit_size(tmp_path, capsys):
+    """Dividing by hypot(alpha, sigma) = 1 changes nothing, on EDM's schedule it does."""
+    model = tmp_path / MODEL
+    denoiser = Denoiser(MLP(2, width=16, depth=1, classes=4), Cosine(), scale_input=False)
+    save(model, {"denoiser": denoiser}, card=ModelCard(data={"name": "mixture", "shape": [2]}))
+    train(tmp_path / "run", "--init", str(model))
+    err = refused(capsys, "train", "--out", tmp_path / "other", *QUICK, "--init", model, "--schedule", "EDM")
+    assert "has scale_input=False on Cosine(s=0.008), this run scale_input=True on EDM(" in err
+    assert err.endswith("so inputs would be of another size: leave out --init\n")
 
 
 # ---- options follow from what they belong to ----

@@ -9,11 +9,15 @@ import torch
 from bs4 import BeautifulSoup
 from PIL import Image, ImageDraw
 
-from diffusion_lib.checkpoints import describe, load_denoiser
-from diffusion_lib.cli import main
+from diffusion_lib.checkpoints import ModelCard, describe, load_denoiser, save
+from diffusion_lib.cli import main, models, parser
+from diffusion_lib.cli.gallery import real_pictures, walk
 from diffusion_lib.course.pages.gallery import gallery
 from diffusion_lib.data import load
+from diffusion_lib.denoisers import Denoiser
+from diffusion_lib.networks import UNet
 from diffusion_lib.sampling import State
+from diffusion_lib.schedules import Cosine
 
 SMALL = ["--size", "8", "--steps", "6", "--every", "3", "--batch", "8", "--width", "16", "--multipliers", "1,2", "--attention", "1",
          "--samples", "4", "--sampler-steps", "3", "--precision", "float32"]  # fmt: skip
@@ -69,6 +73,15 @@ def test_a_copy_has_distance_zero_and_comes_first(pictures):
     assert "6 samples above their nearest training pictures, 0.0 to" in str(text)
     median = torch.cdist(pictures.flatten(1), real.flatten(1)).min(1).values.median()
     assert f"median of all 6 samples it is {median:.1f}" in text.get_text()
+
+
+def test_other_pictures_are_not_called_those_that_were_trained_on(pictures):
+    page = soup_of(gallery("Mine", pictures, real=pictures.flip(0), real_of="my|folder"))
+    text = page.main.get_text()
+    assert "nearest to a picture of my|folder, below them that picture" in text
+    assert "a picture of my|folder is" in text and "not known to be those that the model was trained on" in text
+    assert page.find_all("img")[-1]["alt"].startswith("6 samples above their nearest pictures of my|folder, 0.0 to")
+    assert "training picture" not in str(page.main)
 
 
 def test_samples_stand_under_what_they_were_asked_to_be(pictures):
@@ -213,9 +226,6 @@ def test_a_gallery_without_the_pictures_says_so(trained, messy, tmp_path, capsys
 
 def test_the_walk_ends_at_the_samples(trained):
     """The scrubber shows how those pictures came to be that stand above it, not others."""
-    from diffusion_lib.cli import models, parser
-    from diffusion_lib.cli.gallery import walk
-
     options = parser("gallery").parse_args(
         ["gallery", str(trained[0] / "model.safetensors"), "--samples", "5", "--sampler-steps", "4", "--guidance", "2"]
     )
@@ -228,3 +238,97 @@ def test_points_have_no_gallery(tmp_path, capsys):
     assert run("train", *quick, "--out", tmp_path / "run") == 0
     assert run("gallery", tmp_path / "run" / "model.safetensors") == 2
     assert "draws points, no pictures" in capsys.readouterr().err
+
+
+# ---- what was asked, and which pictures were trained on ----
+
+
+def asked_on_the_page(folder, network, classes, *more):
+    """The headings over the samples, and what is said of the first picture, of a model of digits that learned nothing."""
+    net = UNet(width=16, multipliers=(1, 1), attention=(1,), **network)
+    card = ModelCard(data={"name": "digits", "shape": [1, 8, 8], "classes": classes})
+    save(folder / "model.safetensors", {"denoiser": Denoiser(net, Cosine())}, card=card)
+    out = folder / "gallery.html"
+    quick = ["--samples", "4", "--sampler-steps", "1", "--no-compare", "--out", out]
+    assert run("gallery", folder / "model.safetensors", *quick, *more) == 0
+    soup = BeautifulSoup(out.read_text(encoding="utf-8"), "html.parser")
+    return [heading.get_text() for heading in soup.find_all("h3")], soup.main.find("img")["alt"]
+
+
+def test_nothing_is_said_to_be_asked_of_a_model_that_cannot_be_asked(tmp_path):
+    nothing = ([], "4 samples of this model.")
+    assert asked_on_the_page(tmp_path, {}, list("0123456789")) == nothing
+    assert asked_on_the_page(tmp_path, {"classes": 3}, list("123"), "--guidance", "0") == nothing
+    assert asked_on_the_page(tmp_path, {"words": ["red", "star"], "length": 2}, []) == nothing
+
+
+@pytest.mark.parametrize(("label", "name"), [("1", "1"), ("3", "3"), ("0", "1")])
+def test_the_names_are_those_of_the_labels_that_were_asked(label, name, tmp_path):
+    """A class of that name goes before the number, on the page as in the samples."""
+    asked = asked_on_the_page(tmp_path, {"classes": 3}, ["1", "2", "3"], "--label", label)
+    assert asked == ([name], f"4 samples asked to be {name}.")
+
+
+def test_the_names_are_the_captions_that_were_asked(tmp_path):
+    asked = asked_on_the_page(tmp_path, {"words": ["red", "star"], "length": 2}, [], "--caption", "red star")
+    assert asked == (["red star"], "4 samples asked to be red star.")
+
+
+def trained_on(folder, *more):
+    """A model that is hardly trained, with these options."""
+    quick = ["--size", "16", "--steps", "1", "--batch", "2", "--width", "16", "--multipliers", "1", "--attention", "0",
+             "--samples", "1", "--sampler-steps", "1", "--precision", "float32"]  # fmt: skip
+    assert run("train", *quick, *more, "--out", folder / "run") == 0
+    return str(folder / "run" / "model.safetensors")
+
+
+def compared(model, *more):
+    """What the gallery of a model compares its samples with."""
+    options = parser("gallery").parse_args(["gallery", model, *more])
+    denoiser, card = models.open_model(model)
+    return real_pictures(card, options, denoiser)
+
+
+def test_samples_are_compared_with_the_pictures_that_were_trained_on(tmp_path):
+    held_out = ["--without", "red star", "--without", "blue circle"]
+    real = compared(trained_on(tmp_path, "--data", "shapes", "--count", "40", "--seed", "1", *held_out))
+    expected = load("shapes", size=16, count=40, seed=1, without=[("red", "star"), ("blue", "circle")])
+    assert torch.equal(real.x, expected.x)
+    assert (real.called, real.text) == ("training pictures", "40 of shapes")
+
+
+def test_a_part_of_a_set_that_has_an_end_is_known_again(tmp_path):
+    real = compared(trained_on(tmp_path, "--data", "digits", "--count", "30", "--seed", "2"))
+    assert torch.equal(real.x, load("digits", size=16, count=30, seed=2).x)
+    assert (real.called, real.text) == ("training pictures", "30 of digits")
+
+
+def test_pictures_that_never_repeat_are_compared_with_others_of_their_kind(tmp_path):
+    """And with none that was held out."""
+    real = compared(trained_on(tmp_path, "--data", "shapes", "--fresh", "--without", "red star"))
+    assert torch.equal(real.x, load("shapes", size=16, without=[("red", "star")]).x)
+    assert (real.called, real.text) == ("pictures of the same data set", "10000 of shapes")
+
+
+def test_a_folder_that_has_changed_is_not_what_was_trained_on(tmp_path):
+    """Another folder is called by its name; the same pictures in another place are known again."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        for i in range(3):
+            Image.new("RGB", (8, 8), (80 * i, 0, 0)).save(folder / f"{i}.png")
+    model = trained_on(tmp_path, "--data", f"folder:{first}")
+    elsewhere = ["--data", f"folder:{second}"]
+    assert compared(model).called == compared(model, *elsewhere).called == "training pictures"
+    for folder in (first, second):
+        Image.new("RGB", (8, 8), "white").save(folder / "new.png")
+    assert (compared(model).called, compared(model).text) == ("pictures of the same data set", "4 of folder first")
+    assert compared(model, *elsewhere).called == "pictures of folder second"
+
+
+def test_a_card_without_a_digest_is_believed_on_its_own_data_alone(tmp_path):
+    model = str(tmp_path / "model.safetensors")
+    net = UNet(width=16, multipliers=(1, 1), attention=(1,))
+    save(model, {"denoiser": Denoiser(net, Cosine())}, card=ModelCard(data={"name": "digits", "shape": [1, 8, 8]}))
+    assert (compared(model).called, compared(model).text) == ("training pictures", "1442 of digits")
+    assert compared(model, "--data", "mnist").called == "pictures of mnist"

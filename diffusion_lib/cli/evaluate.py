@@ -63,6 +63,8 @@ def asked_as(test: Dataset, count: int, model: Model) -> Tensor | None:
         return None
     network = network_of(model)
     if getattr(network, "text", None) is None:
+        if test.labels is None:
+            raise ValueError(f"{test.name} has no labels to ask the model by: compare with the data it was trained on")
         return test.labels[:count]
     if test.captions is None:
         raise ValueError(f"{test.name} has no captions to ask the model by: compare with the data it was trained on")

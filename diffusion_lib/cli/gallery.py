@@ -6,6 +6,7 @@ import argparse
 import sys
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,7 +18,8 @@ from ..denoisers import Guided, Latent
 from ..networks import parameter_count
 from ..sampling.driver import with_options
 from ..times import uniform_times
-from .models import Model, add_sampling_options, draw, network_of, open_model, sampling_arguments
+from ..training.batches import digest
+from .models import Model, add_sampling_options, draw, network_of, open_model, sampling_arguments, words_for
 
 WALKERS = 16  # pictures in the scrubber
 
@@ -28,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("model", help="a model file, or the name of a bundled one")
     add("--out", type=Path, default=Path("gallery.html"), help="the page to write (default: gallery.html)")
     add("--title", help="the page's heading (default: names the data set)")
-    add("--data", help="training pictures to compare with (the model's own if left out)")
+    add("--data", help="pictures to compare with (the model's own training pictures if left out)")
     add("--compare", action=argparse.BooleanOptionalAction, default=True, help="show the nearest training pictures")
     add("--seed", type=int, default=0, help="of the noise (default: 0)")
     add_sampling_options(parser, count=64)
@@ -40,36 +42,28 @@ def run(options: argparse.Namespace) -> None:
     if len(card.data["shape"]) != 3:
         raise ValueError(f"{options.model} draws points, no pictures: use the command sample")
     check_writable(options.out.parent)
-    real, compared = training_pictures(card, options, model) if options.compare else (None, "not compared")
-    samples = draw(model, card.data, options)
+    cond = sampling_arguments(model, card.data, options)["cond"]
+    real = real_pictures(card, options, model) if options.compare else Real(None, "not compared")
+    samples = draw(model, card.data, options, cond)
     name = public_name(card.data["name"])
     page = gallery(
         options.title or f"Pictures of a model of {name}",
         samples,
-        names=names(card, options),
+        names=None if options.guidance == 0 else words_for(model, card.data, cond),  # 0 leaves the condition out
         states=walk(model, card, options),
-        real=real,
-        facts=facts(card, model, options) | {"training pictures": compared},
+        real=real.x,
+        real_of=real.of,
+        facts=facts(card, model, options) | {real.called: real.text},
     )
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(page.html, encoding="utf-8")
     size = len(page.html.encode()) / 1e6
-    print(f"wrote {len(samples)} samples of {name} to {options.out} ({size:.1f} MB); training pictures: {compared}")
+    print(f"wrote {len(samples)} samples of {name} to {options.out} ({size:.1f} MB); {real.called}: {real.text}")
 
 
 def public_name(name: str) -> str:
     """A data set's name; of a folder, the last part of its path, for a page is read by others."""
     return f"folder {Path(name.partition(':')[2]).name}" if name.startswith("folder:") else name
-
-
-def names(card: ModelCard, options: argparse.Namespace) -> list[str] | None:
-    """What each sample is asked to be, in the order of `draw`; None where nothing is asked."""
-    asked = card.data.get("captions") or card.data.get("classes") or []
-    if options.caption is not None:
-        asked = [options.caption]
-    elif options.label is not None:
-        asked = [options.label if not options.label.isdecimal() else card.data["classes"][int(options.label)]]
-    return [asked[i % len(asked)] for i in range(options.samples)] if asked else None
 
 
 def walk(model: Model, card: ModelCard, options: argparse.Namespace) -> list[sampling.State]:
@@ -87,22 +81,64 @@ def walk(model: Model, card: ModelCard, options: argparse.Namespace) -> list[sam
         return list(model.decoded(stops)) if isinstance(model, Latent) else stops
 
 
-def training_pictures(card: ModelCard, options: argparse.Namespace, model: Model) -> tuple[Tensor | None, str]:
-    """The pictures that the model was trained on (N, C, H, W) and a word on them; None where they cannot be had."""
+class Real(NamedTuple):
+    """Real pictures ``x`` (N, C, H, W) to compare samples with, or None, and a word on them.
+
+    of: what they are pictures of, if they are not known to be those that the model was trained on
+    """
+
+    x: Tensor | None
+    text: str
+    of: str | None = None
+
+    @property
+    def called(self) -> str:
+        """What the page calls them."""
+        return "training pictures" if self.of is None else f"pictures of {self.of}"
+
+
+def real_pictures(card: ModelCard, options: argparse.Namespace, model: Model) -> Real:
+    """The pictures that the model was trained on, or those asked for; without any where they cannot be had."""
     shape = tuple(model.autoencoder.shape) if isinstance(model, Latent) else tuple(card.data["shape"])
     name = options.data or card.data["name"]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of files that were skipped, training has told
-            real = data.load(name, size=shape[-1], **({} if name.startswith("folder:") else {"download": False}))
+            real, known = load_as_trained(name, card, size=shape[-1])
     except (ValueError, OSError, ImportError) as error:
         if options.data:
             raise
         print(f"without the nearest training pictures, which cannot be had: {error}", file=sys.stderr)
-        return None, "could not be had, so no sample was compared with them"
+        return Real(None, "could not be had, so no sample was compared with them")
     if real.shape != shape:
         raise ValueError(f"{name} has pictures {real.shape}, the model draws {shape}: give another --data")
-    return real.x, f"{len(real)} of {public_name(name)}"
+    other = public_name(name) if name != card.data["name"] else "the same data set"
+    return Real(real.x, f"{len(real)} of {public_name(name)}", None if known else other)
+
+
+def load_as_trained(name: str, card: ModelCard, *, size: int) -> tuple[data.Dataset, bool]:
+    """A data set as the model's card describes it, and whether it holds just what the model was trained on.
+
+    The card's digest tells; a card without one, written by hand, is believed when it gives the name. Pictures that are
+    drawn follow from seed, count and what was held out; of others there is the whole set, or as many as the card
+    counts, which the seed chose.
+    """
+    takes, expected = data.options(name), card.data.get("digest")
+    told = {
+        "seed": card.training.get("seed", 0),
+        "count": card.data.get("count"),
+        "without": [words.split() for words in card.data.get("without", ())],
+    }
+    told = {option: value for option, value in told.items() if option in takes}
+    drawn = data.sources.is_drawn(data.sources.find(name)[0])
+    own = name == card.data["name"]
+    real = data.load(name, size=size, download=False, **(told if drawn and own else {}))
+    if expected is None:
+        return real, own
+    if digest(real.x) != expected and not drawn and 0 < (told.get("count") or 0) < len(real):
+        part = data.load(name, size=size, download=False, **told)
+        real = part if digest(part.x) == expected else real
+    return real, digest(real.x) == expected
 
 
 def facts(card: ModelCard, model: Model, options: argparse.Namespace) -> dict[str, str]:

@@ -76,6 +76,17 @@ def asked(model: Model, data: dict, options: argparse.Namespace) -> Tensor | Non
     return network.tokens([captions[i % len(captions)] for i in range(options.samples)])
 
 
+def words_for(model: Model, data: dict, cond: Tensor | None) -> list[str] | None:
+    """What each sample of a condition, as `asked` gives it, is asked to be, in words; None if nothing is asked."""
+    if cond is None:
+        return None
+    text = getattr(network_of(model), "text", None)
+    if text is None:
+        return [data["classes"][label] for label in cond.tolist()]
+    captions = list(text.tokens.captions(cond))
+    return captions if any(captions) else None
+
+
 def network_of(model: Model) -> torch.nn.Module:
     """The network of a denoiser, or of the one that works in the latents."""
     return (model.denoiser if isinstance(model, Latent) else model).net
@@ -105,8 +116,12 @@ def open_model(name: str) -> tuple[Model, ModelCard]:
     """A denoiser, with its autoencoder if it has one, on the GPU if there is one, and what its file says of it."""
     path = model_path(name)
     card = describe(path)
-    if not card.data.get("shape"):
-        raise ValueError(f"{path} does not say what data it was trained on: save it with a card that says data=…")
+    missing = [field for field in ("name", "shape") if not card.data.get(field)]
+    if missing:
+        raise ValueError(
+            f"{path} does not say what data it was trained on (no {' and no '.join(missing)}): "
+            "save it with a card that says data={'name': …, 'shape': …}"
+        )
     device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
     parts = load(path, device=device)
     denoiser = parts.get("denoiser")

@@ -21,7 +21,7 @@ from ..data import NAMES, Dataset, Fresh, load
 from ..denoisers import Denoiser, Latent
 from ..networks import NETWORKS, Autoencoder, Tokenizer, parameter_count
 from ..predictions import TARGETS
-from ..schedules import SCHEDULES
+from ..schedules import SCHEDULES, VariancePreserving
 from . import arguments
 from .arguments import chosen, optional, options_of
 from .log import Log
@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--predicts", choices=tuple(TARGETS), default="v", help="what the network answers with (default: v)")
     add("--network", choices=tuple(offered_networks()), help="by default a UNet for pictures, an MLP for points")
     arguments.add_options(parser, network_options())
-    add("--init", help="start from the weights of this model, not from nothing (its network must be the same)")
+    add("--init", help="start from the weights of this model, whose network and --predicts must be the same")
     add("--half", action="store_true", help="store the finished model in float16")
     add_sampling_options(parser, count=64)
 
@@ -79,12 +79,9 @@ def run(options: argparse.Namespace) -> None:
     captions = captions_of(source) if options.captions else ()
     net = network(data, options, shape, captions)
     denoiser = Denoiser(net, SCHEDULES[options.schedule](), options.predicts)
+    check_target(denoiser, shape)
     if options.init and not options.resume:
-        start, _ = open_model(options.init)
-        start = start.denoiser if isinstance(start, Latent) else start
-        if start.net.config != net.config:
-            raise ValueError(f"--init {options.init} has network {start.net.config}, this run {net.config}")
-        net.load_state_dict(start.net.state_dict())
+        net.load_state_dict(starting_weights(options.init, denoiser))
     example = {"shape": list(shape), "classes": list(data.classes)}
     if options.captions:
         example = {"shape": list(shape), "captions": list(captions[:SHOWN])}
@@ -145,6 +142,46 @@ def examples(options: argparse.Namespace) -> Dataset | Fresh:
     if options.full:
         raise ValueError("--full with --fresh, whose examples have no end: leave one of them out")
     return Fresh(options.data, size=options.size, without=tuple(map(tuple, options.without or ())))
+
+
+def check_target(denoiser: Denoiser, shape: tuple[int, ...]) -> None:
+    """Raise ValueError if a picture cannot be drawn from pure noise, where drawing begins (a target may be lost there).
+
+    A training without pictures would not notice, for hardly an example is at t = 1 exactly.
+    """
+    try:
+        with torch.no_grad():
+            denoiser(torch.zeros(1, *shape), 1.0)
+    except ValueError as error:
+        reason = str(error).partition(":")[0]
+        raise ValueError(
+            f"--predicts {denoiser.predicts} with --schedule {type(denoiser.schedule).__name__} cannot draw from pure "
+            f"noise, {reason}: use --predicts v or x0, or --schedule LinearBeta, whose end keeps alpha above 0"
+        ) from None
+
+
+def starting_weights(name: str, denoiser: Denoiser) -> dict[str, torch.Tensor]:
+    """The weights of the model ``name``, for a ``denoiser`` that starts from them. Its schedule may be another one.
+
+    Raises ValueError if its network is another, is asked for something else, or is used to inputs of another size.
+    """
+    start, _ = open_model(name)
+    start = start.denoiser if isinstance(start, Latent) else start
+    if start.net.config != denoiser.net.config:
+        raise ValueError(f"--init {name} has network {start.net.config}, this run {denoiser.net.config}")
+    if start.predicts != denoiser.predicts:
+        raise ValueError(
+            f"--init {name} predicts {start.predicts}, this run {denoiser.predicts}: "
+            f"give --predicts {start.predicts}, or leave out --init"
+        )
+    unit_size = all(isinstance(one.schedule, VariancePreserving) for one in (start, denoiser))  # scaled or not
+    if start.scale_input != denoiser.scale_input and not unit_size:
+        raise ValueError(
+            f"--init {name} has scale_input={start.scale_input} on {start.schedule!r}, this run "
+            f"scale_input={denoiser.scale_input} on {denoiser.schedule!r}, so inputs would be of another size: "
+            "leave out --init"
+        )
+    return start.net.state_dict()
 
 
 def captions_of(source: Dataset | Fresh) -> tuple[str, ...]:
@@ -236,6 +273,13 @@ def network(
             raise ValueError(f"--captions with --network {name}, which knows no words: leave one of them out")
         tokenizer = Tokenizer.of(captions)
         told = {"words": tokenizer.words, "length": tokenizer.length}
+    try:
+        inspect.signature(kind).bind(*shape[:2], **told, **given)
+    except TypeError:
+        raise ValueError(
+            f"--network {name} does not fit {data.name}, whose examples have the shape {shape}: "
+            "leave out --network, then one is taken that does"
+        ) from None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         net = kind(*shape[:2], **told, **given)  # channels and side of pictures, or D of points

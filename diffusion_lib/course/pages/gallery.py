@@ -26,6 +26,7 @@ def gallery(
     names: Sequence[str] | None = None,
     states: Sequence[object] = (),
     real: Tensor | None = None,
+    real_of: str | None = None,
     facts: Mapping[str, str] | None = None,
 ) -> Page:
     """Make the page of a model's samples (N, C, H, W) in [-1, 1]. Taught in notebook 13.
@@ -33,6 +34,7 @@ def gallery(
     names: what each sample was asked to be; samples of one name stand together.
     states: the stops of a walk with `t`, `x` and `x0` (B, C, H, W), which become a scrubber of the first 16.
     real: the training pictures (M, C, H, W): the samples that are nearest to one of them are shown beside it.
+    real_of: what ``real`` are pictures of, such as "the same data set", if they may not be those that were trained on.
     facts: what the model card says, in words.
 
     Raises ValueError for samples that are no pictures, for names that are not one each, or for other real pictures.
@@ -49,7 +51,7 @@ def gallery(
     state: dict[str, dict] = {}
     cells = [v4.new_markdown_cell(f"# {plain(title)}"), *_samples(samples, names), *_walk(states, state)]
     if real is not None:
-        cells += _neighbours(samples, real)
+        cells += _neighbours(samples, real, real_of)
     if facts:
         rows = "\n".join(f"| {plain(name)} | {plain(text)} |" for name, text in facts.items())
         cells.append(v4.new_markdown_cell(f"## The model card\n\n| | |\n| --- | --- |\n{rows}"))
@@ -110,8 +112,8 @@ class _First:
         self.t, self.x, self.x0 = t, x, x0
 
 
-def _neighbours(samples: Tensor, real: Tensor) -> list[dict]:
-    """The samples that are nearest to a training picture, beside it, with both distances in numbers."""
+def _neighbours(samples: Tensor, real: Tensor, real_of: str | None) -> list[dict]:
+    """The samples that are nearest to a real picture, beside it, with both distances in numbers."""
     from nbformat import v4
 
     from .. import figures
@@ -122,15 +124,20 @@ def _neighbours(samples: Tensor, real: Tensor) -> list[dict]:
     distances = [f"{distance:.1f}" for distance in found.distance[order, 0].tolist()]
     figure = figures.picture_grid(pairs, len(order), names=[*distances, *[""] * len(order)], width=9.0)
     median = found.distance.median().item()
+    one, many = "training picture", "training pictures"
+    if real_of is not None:
+        one, many = f"picture of {real_of}", f"pictures of {real_of}"
     text = (
-        "## Is it a copy?\n\nAbove are the samples that come nearest to a training picture, below them that picture. "
+        f"## Is it a copy?\n\nAbove are the samples that come nearest to a {plain(one)}, below them that picture. "
         f"The distance is Euclidean, over all pixels; 0 is a copy. In the median of all {len(samples)} samples it is "
         f"{median:.1f}"
     )
     if len(real) > 1:
         others = nearest_neighbours(real, real, k=2).distance[:, 1].median().item()
-        text += f"; a training picture is {others:.1f} away from the nearest other one"
-    alt = f"{len(order)} samples above their nearest training pictures, {distances[0]} to {distances[-1]} away."
+        text += f"; a {plain(one)} is {others:.1f} away from the nearest other one"
+    if real_of is not None:
+        text += f". These {plain(many)} are not known to be those that the model was trained on, which may lie nearer"
+    alt = f"{len(order)} samples above their nearest {many}, {distances[0]} to {distances[-1]} away."
     return [v4.new_markdown_cell(f"{text}."), _shown(figure, alt)]
 
 
