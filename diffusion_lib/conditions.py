@@ -27,6 +27,9 @@ def apply(function: Callable[..., Tensor], *conds: Condition) -> Condition:
     if isinstance(first, Tensor):
         return function(*conds)
     if isinstance(first, dict):
+        for cond in conds:
+            if cond.keys() != first.keys():
+                raise ValueError(f"conditions have parts {sorted(first)} and {sorted(cond)}: give all the same parts")
         return {name: apply(function, *(cond[name] for cond in conds)) for name in first}
     if isinstance(first, tuple | list):
         return tuple(apply(function, *parts) for parts in zip(*conds, strict=True))
@@ -68,7 +71,15 @@ def count(cond: Condition) -> int | None:
 
 def null_labels(cond: Tensor) -> Tensor:
     """Class labels that ask for nothing, -1 for each sample: what networks with labels and exact denoisers share."""
+    check_signed(cond)
     return torch.full_like(cond, -1)
+
+
+def check_signed(cond: Tensor) -> Tensor:
+    """``cond`` (B,), refused if its numbers know no -1: in uint8 it would become the label 255."""
+    if not cond.dtype.is_signed:
+        raise ValueError(f"labels are {cond.dtype}, which holds no -1 (a sample left free): pass labels.long()")
+    return cond
 
 
 def is_label(cond: Tensor) -> Tensor:
@@ -78,7 +89,7 @@ def is_label(cond: Tensor) -> Tensor:
 
 def check_labels(cond: Tensor, classes: int) -> Tensor:
     """``cond`` (B,), refused if a label is none of the ``classes``. It reads the values, which stalls a GPU."""
-    wrong = (cond < -1) | (cond >= classes)
+    wrong = (check_signed(cond) < -1) | (cond >= classes)
     if wrong.any():
         known = f"there are {classes} classes, 0 to {classes - 1}" if classes else "there are no classes"
         raise ValueError(f"label {int(cond[wrong][0])} is out of range: {known}, and -1 leaves a sample free")

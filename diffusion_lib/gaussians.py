@@ -74,7 +74,7 @@ class GaussianMixture:
     Points are (B, D), also for D = 1. Component k is the label k. Taught in notebook 02.
 
     Raises:
-        ValueError: shapes do not fit, weights do not sum to 1, or a variance is negative.
+        ValueError: shapes do not fit, weights do not sum to 1, or a variance is negative; later, points are not (B, D).
     """
 
     weights: Tensor
@@ -143,6 +143,7 @@ class GaussianMixture:
 
     def score(self, x: Tensor) -> Tensor:
         """grad_x log p(x) of points (B, D), as (B, D)."""
+        self._check_points(x)
         pull = (self.means - x[:, None]) / self.variances[:, None]
         return (self.responsibilities(x)[..., None] * pull).sum(1)
 
@@ -156,6 +157,7 @@ class GaussianMixture:
         ``alpha`` and ``sigma`` are numbers or (B, 1). Neither answer divides by alpha or sigma, so alpha = 0 (pure
         noise) is no special case; nor is sigma = 0, unless the point then lies on a component of variance 0.
         """
+        self._check_points(x)
         alpha, sigma = (torch.as_tensor(c, dtype=x.dtype, device=x.device) for c in (alpha, sigma))
         var = alpha**2 * self.variances + sigma**2  # (K,) or (B, K)
         shrink, noise = (alpha * self.variances / var)[..., None], (sigma / var)[..., None]
@@ -163,8 +165,15 @@ class GaussianMixture:
         r = self.responsibilities(x, alpha, sigma)[..., None]
         return (r * (self.means + shrink * miss)).sum(1), (r * (noise * miss)).sum(1)
 
+    def _check_points(self, x: Tensor) -> None:
+        """Refuse points that are not (B, D): other shapes would be broadcast against the means."""
+        if x.ndim != 2 or x.shape[1] != self.dim:
+            remedy = "take x[:, None]" if x.ndim == self.dim == 1 else f"a row is the {self.dim} coordinates of a point"
+            raise ValueError(f"points have shape {tuple(x.shape)}, this mixture takes (B, {self.dim}): {remedy}")
+
     def _log_joint(self, x: Tensor, alpha: float | Tensor, sigma: float | Tensor) -> Tensor:
         """log w_k + log N(x; alpha m_k, alpha² v_k + sigma²), (B, K)."""
+        self._check_points(x)
         alpha, sigma = (torch.as_tensor(c, dtype=x.dtype, device=x.device) for c in (alpha, sigma))
         var = alpha**2 * self.variances + sigma**2
         rows = max(1, DIFFERENCES // self.means.numel())  # of many points and components, a part at a time

@@ -79,7 +79,14 @@ def loss(
 
     ``noise`` is standard Gaussian of the shape of ``x0`` (B, …); ``weight`` takes the log-SNR. A mean over a sample's
     dimensions, not a sum, so that it is comparable between sizes.
+
+    Raises:
+        ValueError: the noise has another shape than the data.
     """
+    if noise.shape != x0.shape:
+        raise ValueError(
+            f"noise has shape {tuple(noise.shape)} for data of {tuple(x0.shape)}: draw it with torch.randn_like(x0)"
+        )
     alpha, sigma, p, q = denoise.coefficients(t, x0)
     miss = denoise.output(alpha * x0 + sigma * noise, t, cond) - (p * x0 + q * noise)
     return weight(denoise.schedule.log_snr(t)).to(x0) * miss.square().flatten(1).mean(1)
@@ -88,7 +95,8 @@ def loss(
 def kl_weight(schedule: Schedule, s: Time, t: Time, predicts: str = "x0") -> Tensor:
     """What turns |y - ŷ|² of a target into the KL of the step from ``t`` to ``s``, in nats; float64, the shape of t.
 
-    Taught in notebook 03: for 'x0' it is half the drop of the SNR, and the simple loss replaces it by 1.
+    For 'x0' it is half the drop of the SNR, and the simple loss replaces it by 1. Notebook 03 derives the weight of
+    'eps' by hand (exercise 3.3), and the tests hold that solution against this function.
     """
     t = torch.as_tensor(t, dtype=torch.float64)
     alpha, sigma = schedule.pair(t, t)
@@ -164,14 +172,19 @@ def autoencoder_bound(net: Autoencoder, x: Tensor, noise: Tensor, variance: floa
     Raises:
         ValueError: the variance is not above 0.
     """
-    if not 0 < variance < math.inf:
-        raise ValueError(f"variance={variance!r} must be above 0 and finite: 0.002 is a small error of a pixel")
+    check_variance(variance)
     mean, log_variance = net.posterior(x)
     encoded = Gaussian(mean, log_variance.exp())
     picture = net.picture(mean + (log_variance / 2).exp() * noise)
     standard = Gaussian(torch.zeros_like(mean), torch.ones_like(mean))
     reconstruction = -Gaussian(picture, torch.full_like(picture, variance)).log_prob(x)
     return Bound(encoded.kl(standard).flatten(1).sum(1), x.new_zeros(0, len(x)), reconstruction.flatten(1).sum(1))
+
+
+def check_variance(variance: float) -> None:
+    """Refuse a ``variance`` of a decoder's pixels that is not above 0, or not finite."""
+    if not 0 < variance < math.inf:
+        raise ValueError(f"variance={variance!r} must be above 0 and finite: 0.002 is a small error of a pixel")
 
 
 @torch.no_grad()

@@ -168,6 +168,13 @@ def test_bad_options_and_a_bound_that_is_not_finite():
         train_autoencoder(net, pictures, steps=0)
     with pytest.raises(ValueError, match="lr=0 must be above 0"):
         train_autoencoder(net, pictures, lr=0)
+    with pytest.raises(ValueError, match="steps=2.5 must be at least 1, and a whole number"):
+        train_autoencoder(net, pictures, steps=2.5)
+    with pytest.raises(ValueError, match="batch=2.5 must be at least 1, and a whole number"):
+        train_autoencoder(net, pictures, batch=2.5)
+    for variance in (0, math.inf, math.nan):  # refused at the call, before the first step is asked for
+        with pytest.raises(ValueError, match=f"variance={variance} must be above 0 and finite"):
+            train_autoencoder(net, pictures, variance=variance)
     with pytest.raises(FloatingPointError, match="the bound is nan at step 1 of 3"):
         list(train_autoencoder(net, pictures * math.nan, steps=3, progress=False))
 

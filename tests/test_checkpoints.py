@@ -440,6 +440,18 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "there"]
 
 
+def test_another_run_may_begin_beside_it_while_a_folder_is_checked(tmp_path, monkeypatch):
+    write_bytes = Path.write_bytes
+
+    def meanwhile(path, content):
+        (tmp_path / "runs" / "b").mkdir()
+        return write_bytes(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", meanwhile)
+    check_writable(tmp_path / "runs" / "a")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["b"]
+
+
 VICTIM = """
 import os, sys, torch, torch._dynamo, tqdm.auto  # what a first step would import, once for all children
 from diffusion_lib.data import load

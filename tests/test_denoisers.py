@@ -281,6 +281,24 @@ def test_exact_denoiser_with_labels_knows_the_component(mixture):
         denoise(x, 0.5, cond + 1)
 
 
+def test_exact_denoiser_wants_points_of_its_dimension_and_a_label_for_each(mixture):
+    denoise, labels = Exact(mixture, Cosine()), torch.tensor([0, 1, 0, 1])
+    with pytest.raises(ValueError, match=r"points have shape \(4, 1\), this mixture takes \(B, 2\)"):
+        denoise(torch.zeros(4, 1, dtype=F64), 0.5)
+    for count, cond in ((4, labels[:1]), (1, labels), (4, labels[:, None])):
+        with pytest.raises(ValueError, match=rf"for {count} samples: give labels \({count},\), one for each"):
+            denoise(torch.zeros(count, 2, dtype=F64), 0.5, cond)
+    with pytest.raises(ValueError, match=r"labels are torch.uint8, .* pass labels.long\(\)"):
+        denoise(torch.zeros(4, 2, dtype=F64), 0.5, labels.to(torch.uint8))  # as an index it would be a mask
+
+
+def test_empirical_wants_a_label_for_each():
+    denoise = Empirical(torch.eye(4), Cosine(), torch.tensor([0, 1, 0, 1]))
+    for count, cond in ((4, [1]), (1, [0, 1])):
+        with pytest.raises(ValueError, match=rf"cond has shape \({len(cond)},\) for {count} samples"):
+            denoise.weights(torch.zeros(count, 4), 0.5, torch.tensor(cond))
+
+
 def test_empirical_is_the_brute_force_posterior_mean(schedule):
     data = torch.randn(20, 1, 3, 3, dtype=F64, generator=torch.Generator().manual_seed(1))
     x = torch.randn(4, 1, 3, 3, dtype=F64, generator=torch.Generator().manual_seed(2))

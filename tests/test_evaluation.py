@@ -264,6 +264,9 @@ def test_sliced_wasserstein_is_a_distance():
     assert sliced_wasserstein(3 * a, 3 * b) == pytest.approx(3 * sliced_wasserstein(a, b), rel=1e-9)
     with pytest.raises(ValueError, match="a has 4 numbers a row and b has 3"):
         sliced_wasserstein(a, torch.zeros(5, 3))
+    for directions in (0, 2.5):
+        with pytest.raises(ValueError, match=rf"directions={directions}: take a whole number of at least 1"):
+            sliced_wasserstein(a, b, directions=directions)
 
 
 def test_nearest_neighbours_by_brute_force_and_for_a_copy():
@@ -427,6 +430,16 @@ def test_features_and_verdicts_are_the_same_in_any_batches(digits):
     share = right / 50
     result = accuracy(pictures, wrong, classifier)
     assert result.value == pytest.approx(share) and result.spread == pytest.approx(math.sqrt(share * (1 - share) / 50))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_picture_that_is_not_finite_has_no_label(bad, digits):
+    pictures, classifier = digits.x[:4].clone(), load_classifier()
+    pictures[2, 0, 1, 1] = pictures[3] = bad
+    for read in (classify, classify_all, lambda x, judge: accuracy(x, torch.zeros(4), judge)):
+        with pytest.raises(ValueError, match=r"images\[2\] is not finite \(2 of 4 pictures\): leave those .* out"):
+            read(pictures, classifier)
+    assert classify(pictures[:2], classifier).shape == (2,)
 
 
 def test_all_attributes_are_read_the_label_first():

@@ -1,6 +1,7 @@
 """Figures: what is drawn is what was given, and its description reaches the page."""
 
 import base64
+import inspect
 import io
 import math
 from collections import namedtuple
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from diffusion_lib.course import figures
+from diffusion_lib.training import TrainingConfig, train
 
 Step = namedtuple("Step", "t x x0")
 
@@ -246,6 +248,13 @@ def test_live_view_redraws_seldom_and_only_in_place(page, monkeypatch):
     before = page[0][0]["image/png"]
     view.close()
     assert len(page) == 1 and page[0][0]["image/png"] != before and page[0][0]["text/plain"] == "The loss falls."
+
+
+def test_the_example_of_a_live_view_calls_train_as_it_is():
+    example = figures.training_view.Live.__doc__.split("in train(")[1].split("):\n")[0]
+    names = {"denoiser": None, "data": None, "TrainingConfig": TrainingConfig}
+    call = eval(f"bind({example})", names | {"bind": inspect.signature(train).bind})
+    assert call.arguments["config"].steps == 600
 
 
 def test_live_view_is_silent_outside_a_notebook(monkeypatch, capsys):

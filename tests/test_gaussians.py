@@ -169,3 +169,24 @@ def test_repr_rebuilds_the_mixture(mixture):
 def test_wrong_mixtures_are_refused(weights, means, variances, message):
     with pytest.raises(ValueError, match=message):
         GaussianMixture(torch.tensor(weights), torch.tensor(means), torch.tensor(variances))
+
+
+@pytest.mark.parametrize(
+    "shape, message",
+    [
+        ((4, 1), r"points have shape \(4, 1\), this mixture takes \(B, 2\): a row is the 2 coordinates of a point"),
+        ((2,), r"points have shape \(2,\), this mixture takes \(B, 2\)"),
+        ((3, 4, 2), r"points have shape \(3, 4, 2\), this mixture takes \(B, 2\)"),
+    ],
+    ids=["too few coordinates", "a single point", "rows of rows"],
+)
+@pytest.mark.parametrize("method", ["log_prob", "score", "responsibilities", "posterior_mean"])
+def test_points_of_another_shape_are_refused(method, shape, message, mixture):
+    noise = (0.8, 0.6) if method == "posterior_mean" else ()
+    with pytest.raises(ValueError, match=message):
+        getattr(mixture, method)(torch.zeros(shape, dtype=F64), *noise)
+
+
+def test_numbers_that_are_no_rows_are_told_how_to_become_them(line_mixture):
+    with pytest.raises(ValueError, match=r"this mixture takes \(B, 1\): take x\[:, None\]"):
+        line_mixture.log_prob(torch.zeros(2, dtype=F64))

@@ -126,6 +126,8 @@ def test_loss_is_the_mean_square_of_what_is_missed():
     torch.testing.assert_close(net.seen, alpha * x0 + sigma * noise)
     weighted = loss(Denoiser(Zero(), Cosine(), "eps"), x0, t, noise, weight=lambda log_snr: log_snr.exp())
     torch.testing.assert_close(weighted, Cosine().snr(t) * noise.square().flatten(1).mean(1))
+    with pytest.raises(ValueError, match=r"noise has shape \(6, 1, 4, 4\) for data of \(6, 3, 4, 4\): .*randn_like"):
+        loss(Denoiser(Zero(), Cosine()), x0, t, noise[:, :1])
 
 
 @pytest.mark.parametrize(

@@ -540,6 +540,12 @@ def test_a_likelihood_needs_whole_steps_and_probes(options):
         log_likelihood(Exact(STANDARD, Flow()), torch.zeros(2, 2, dtype=F64), **options)
 
 
+@pytest.mark.parametrize("probes", [None, 2])
+def test_no_data_have_no_likelihoods(probes):
+    answer = log_likelihood(Exact(STANDARD, Flow()), torch.zeros(0, 2, dtype=F64), probes=probes)
+    assert answer.shape == (0,) and answer.dtype == F64
+
+
 def test_random_probes_estimate_the_likelihood_without_bias():
     x = STANDARD.sample(1, seeded(0))
     denoise = Exact(STANDARD, Flow())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from torch import Tensor
@@ -58,7 +59,7 @@ def check_writable(folder: str | Path) -> None:
         raise OSError(error.errno, what, str(folder)) from None
     finally:
         for level in missing:  # the deepest first
-            if level.is_dir():
+            with suppress(OSError):  # it was never made, or another run has begun to use it
                 level.rmdir()
 
 

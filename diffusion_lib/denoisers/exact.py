@@ -14,6 +14,13 @@ from ..predictions import Prediction
 from ..schedules import Schedule, Time
 
 
+def check_cond(cond: Tensor, x: Tensor) -> None:
+    """Refuse labels that are not one for each sample of x (B, …): one would be broadcast to all, or x to many."""
+    if cond.shape != x.shape[:1]:
+        shape, n = tuple(cond.shape), len(x)
+        raise ValueError(f"cond has shape {shape} for {n} samples: give labels ({n},), one for each")
+
+
 @dataclass(frozen=True, eq=False)
 class Exact:
     """The best possible denoiser of a mixture of Gaussians, in closed form; points are (B, D). Taught in notebook 04.
@@ -34,6 +41,7 @@ class Exact:
         x0, eps = mixture.posterior_mean(x, alpha, sigma)
         if cond is None:
             return Prediction(x0, eps)
+        check_cond(cond, x)
         conditions.check_labels(cond, len(mixture.weights))
         means, variances = mixture.means[cond], mixture.variances[cond][:, None]
         total = alpha**2 * variances + sigma**2
@@ -69,6 +77,8 @@ class Empirical:
         alpha, sigma = (c.reshape(-1, 1).to(device, torch.float64) for c in self.schedule.pair(t, x))
         squared = points.square().sum(1, keepdim=True) - 2 * alpha * (points @ members.T)
         squared = (squared + (alpha * members.norm(dim=1)) ** 2).clamp(min=0)
+        if cond is not None:
+            check_cond(cond, x)
         if cond is not None and conditions.is_label(cond).any():
             squared = squared.masked_fill(self._others(cond).to(device), torch.inf)
         squared = squared - squared.amin(1, keepdim=True)  # the nearest weighs most, also where sigma = 0

@@ -172,13 +172,22 @@ def features(images: Tensor, classifier: Classifier, *, batch: int = 512) -> Ten
 
 @torch.no_grad()
 def classify(images: Tensor, classifier: Classifier, *, batch: int = 512) -> Tensor:
-    """The most likely label (B,) of each picture (B, C, H, W)."""
+    """The most likely label (B,) of each picture (B, C, H, W). Raises ValueError as `classify_all` does."""
     return classify_all(images, classifier, batch=batch)[:, 0]
 
 
 @torch.no_grad()
 def classify_all(images: Tensor, classifier: Classifier, *, batch: int = 512) -> Tensor:
-    """The most likely value of each attribute, (B, K), of pictures (B, C, H, W): the label's first."""
+    """The most likely value of each attribute, (B, K), of pictures (B, C, H, W): the label's first.
+
+    Raises ValueError for a picture that is not finite: the classifier would still give it a label.
+    """
+    infinite = (~images.flatten(1).isfinite().all(dim=1)).nonzero()
+    if len(infinite):
+        count = f"{len(infinite)} of {len(images)} pictures"
+        raise ValueError(
+            f"images[{int(infinite[0])}] is not finite ({count}): leave those pictures out, and say how many"
+        )
     device = next(classifier.parameters()).device
     parts = (classifier.logits(part.to(device).float()) for part in images.split(batch))
     return torch.cat([torch.stack([logits.argmax(1) for logits in part], dim=1) for part in parts]).cpu()
@@ -187,7 +196,7 @@ def classify_all(images: Tensor, classifier: Classifier, *, batch: int = 512) ->
 def accuracy(images: Tensor, labels: Tensor, classifier: Classifier) -> Estimate:
     """The share of pictures (B, C, H, W) that the classifier gives their label (B,).
 
-    Its spread is the standard error. Raises ValueError unless there is one label a picture.
+    Its spread is the standard error. Raises ValueError unless there is one label a picture, and as `classify_all` does.
     """
     if labels.shape != images.shape[:1] or not len(labels):
         raise ValueError(f"labels have shape {tuple(labels.shape)} for {len(images)} pictures: give one for each")

@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data import Dataset
+from ..schedules.schedule import check_whole
 from .classifier import Classifier, features
 from .estimates import Estimate, check_repeats
 
@@ -111,9 +112,10 @@ def sliced_wasserstein(a: Tensor, b: Tensor, *, directions: int = 500, p: float 
     """The sliced Wasserstein distance SW_p between a (N, …) and b (M, …), in the units of x.
 
     The same `seed` gives the same directions, so numbers compare. It is what POT's `ot.sliced_wasserstein_distance`
-    computes, in ten lines to read and without a package to install. Raises ValueError as `frechet_distance` does.
-    Taught in notebook 06.
+    computes, in ten lines to read and without a package to install. Raises ValueError as `frechet_distance` does, and
+    unless `directions` is a whole number of at least 1. Taught in notebook 06.
     """
+    check_whole("directions", directions)
     a, b = check_rows("a", a.flatten(1), least=1), check_rows("b", b.flatten(1), least=1)
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"a has {a.shape[1]} numbers a row and b has {b.shape[1]}: they must be equal")

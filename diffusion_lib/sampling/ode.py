@@ -72,7 +72,8 @@ def log_likelihood(
     prior is N(0, alpha² + sigma²), right for data of mean 0 and variance 1. Raise ``steps`` until the answer stays: far
     from the data of a sharp mixture, too few answer much too high. The divergence is exact, at one derivative for each
     dimension; with ``probes`` it is estimated without bias from that many random directions of ±1 (Hutchinson's trace),
-    which pictures need. Derivatives are taken of ``batch`` data at a time, which bounds the memory.
+    which pictures need. Derivatives are taken of ``batch`` data at a time, which bounds the memory. For B = 0 the
+    answer is empty.
 
     Raises:
         ValueError: ``steps``, ``probes`` or ``batch`` is no whole number of at least 1.
@@ -81,6 +82,8 @@ def log_likelihood(
     check_whole("batch", batch)
     if probes is not None:
         check_whole("probes", probes)
+    if not len(x0):
+        return x0.new_zeros(0)
     q = denoise.schedule
     alpha, sigma = q.alpha(torch.tensor([0.0, 1.0])), q.sigma(torch.tensor([0.0, 1.0]))
     start, end = (sigma / (alpha + sigma)).tolist()

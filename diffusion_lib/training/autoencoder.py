@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..networks import Autoencoder, thaw
-from ..objective import autoencoder_bound
+from ..objective import autoencoder_bound, check_variance
 from .batches import Data, DrawFunction, checked, draw_function, stable_hash
 from .config import cosine
 
@@ -51,10 +52,11 @@ def train_autoencoder(
         FloatingPointError: the bound is not finite (says at which step).
     """
     for name, value in (("steps", steps), ("batch", batch)):
-        if value < 1:
-            raise ValueError(f"{name}={value} must be at least 1")
+        if not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name}={value!r} must be at least 1, and a whole number")
     if not 0 < lr < math.inf:
         raise ValueError(f"lr={lr!r} must be above 0 and finite")
+    check_variance(variance)
     draw = draw_function(data, conditional=True)
     return autoencoder_steps(net, draw, steps, batch, lr, variance, seed, progress)
 

@@ -21,7 +21,7 @@ class Live:
     """A training curve, and samples beside it, that grow in place while a loop runs. Notebook 00.
 
         view = Live(steps=600, alt="The loss falls; noise turns into digits.")
-        for progress in train(denoiser, data, steps=600):
+        for progress in train(denoiser, data, TrainingConfig(steps=600)):
             view.add(progress.loss, pictures=lambda: draw(progress.denoiser))
         view.close()
 
