@@ -243,6 +243,8 @@ def test_wrong_options_are_named(mixture):
         list(walk(denoise, torch.zeros(2, 2), [1.0, 0.0], partial(ddim, eta=2)))
     with pytest.raises(ValueError, match="churn=-0.1 from t=1 to s=0"):
         heun(denoise, torch.zeros(2, 2), 1.0, 0.0, churn=-0.1)
+    with pytest.raises(ValueError, match="churn=nan from t=1 to s=0"):
+        heun(denoise, torch.zeros(2, 2), 1.0, 0.0, churn=float("nan"))
     with pytest.raises(ValueError, match="step='plms' is none of 'ancestral', 'ddim'"):
         sample(denoise, (2,), 4, step="plms")
     with pytest.raises(ValueError, match="ddim has no option 'etta': it has eta"):

@@ -87,7 +87,8 @@ class Denoiser:
         scaled = x / torch.hypot(*self.schedule.pair(t, x)) if self.scale_input else x
         exact = torch.promote_types(x.dtype, torch.float32)  # bfloat16 would make t = 0.999 a 1
         t = torch.as_tensor(t, dtype=exact, device=device).expand(len(x))
-        y = self.net(scaled.to(device, weight.dtype), t, conditions.to(cond, device))
+        dtype = weight.dtype if weight.is_floating_point() else x.dtype
+        y = self.net(scaled.to(device, dtype), t, conditions.to(cond, device))
         if y.shape != x.shape:
             shapes = f"shape {tuple(y.shape)} for x of shape {tuple(x.shape)}"
             raise ValueError(f"{type(self.net).__name__} answered with {shapes}: let it return the shape of x")
