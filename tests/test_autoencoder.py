@@ -164,13 +164,13 @@ def test_the_reported_error_is_the_mean_squared_error():
 
 def test_bad_options_and_a_bound_that_is_not_finite():
     net, pictures = Autoencoder(1, 8, latent=2, width=16), torch.zeros(4, 1, 8, 8)
-    with pytest.raises(ValueError, match="steps=0 must be at least 1"):
+    with pytest.raises(ValueError, match="steps=0: take a whole number of at least 1"):
         train_autoencoder(net, pictures, steps=0)
     with pytest.raises(ValueError, match="lr=0 must be above 0"):
         train_autoencoder(net, pictures, lr=0)
-    with pytest.raises(ValueError, match="steps=2.5 must be at least 1, and a whole number"):
+    with pytest.raises(ValueError, match="steps=2.5: take a whole number of at least 1"):
         train_autoencoder(net, pictures, steps=2.5)
-    with pytest.raises(ValueError, match="batch=2.5 must be at least 1, and a whole number"):
+    with pytest.raises(ValueError, match="batch=2.5: take a whole number of at least 1"):
         train_autoencoder(net, pictures, batch=2.5)
     for variance in (0, math.inf, math.nan):  # refused at the call, before the first step is asked for
         with pytest.raises(ValueError, match=f"variance={variance} must be above 0 and finite"):

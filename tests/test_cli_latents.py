@@ -101,7 +101,10 @@ def test_what_does_not_go_with_captions_and_latents_is_refused(captioned, autoen
         ),
         (["train", "--data", "shapes", "--without", "pink star", "--out", out], "'pink'"),
         (["autoencoder", "--data", "moons", "--out", out], "an autoencoder takes square pictures"),
-        (["autoencoder", "--data", "shapes", "--steps", "0", "--out", out], "steps=0 must be at least 1"),
+        (
+            ["autoencoder", "--data", "shapes", "--steps", "0", "--out", out],
+            "steps=0: take a whole number of at least 1",
+        ),
     ):
         assert main(arguments) == 2, arguments
         assert message in capsys.readouterr().err, arguments

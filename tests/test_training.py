@@ -135,8 +135,11 @@ def test_labels_belong_to_their_points_and_a_tenth_is_dropped():
 def test_labels_are_used_where_the_network_takes_them():
     assert draw_function(POINTS, conditional=True).cond is POINTS.labels
     assert draw_function(POINTS, conditional=False).cond is None
-    a, b = (run(fresh(classes=4), data, steps=3, label_dropout=0.0) for data in (POINTS, POINTS.x))
-    assert a[-1].loss != b[-1].loss
+    told = run(fresh(classes=4), POINTS, steps=3, label_dropout=0.0)
+    with pytest.warns(UserWarning, match="the network takes conditions, the data have none") as seen:
+        untold = run(fresh(classes=4), POINTS.x, steps=3)
+    assert told[-1].loss != untold[-1].loss
+    assert len(seen) == 1 and seen[0].filename == __file__
 
 
 def test_logit_normal_times_have_their_mean_and_deviation_and_stay_stratified():

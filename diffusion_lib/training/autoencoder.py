@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from ..networks import Autoencoder, thaw
 from ..objective import autoencoder_bound, check_variance
+from ..schedules.schedule import check_whole
 from .batches import Data, DrawFunction, checked, draw_function, stable_hash
 from .config import cosine
 
@@ -51,9 +51,8 @@ def train_autoencoder(
         ValueError: an option out of range.
         FloatingPointError: the bound is not finite (says at which step).
     """
-    for name, value in (("steps", steps), ("batch", batch)):
-        if not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name}={value!r} must be at least 1, and a whole number")
+    check_whole("steps", steps)
+    check_whole("batch", batch)
     if not 0 < lr < math.inf:
         raise ValueError(f"lr={lr!r} must be above 0 and finite")
     check_variance(variance)

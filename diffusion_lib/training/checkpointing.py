@@ -90,7 +90,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, net: nn.Module, values: dic
     for group, described in zip(optimizer.param_groups, groups, strict=True):
         keys = sorted({key for weight in group["params"] for key in memory.get(names[weight], {})})
         for weight, i in zip(group["params"], described["params"], strict=True):
-            if names[weight] in memory:  # of a weight that is frozen nothing is remembered
+            if names[weight] in memory:  # of one that is frozen, or that no loss reaches, nothing is remembered
                 state[i] = {key: laid_out_as(weight, memory[names[weight]][key]) for key in keys}
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,7 +54,14 @@ class Run:
         if config.batch % ranks:
             raise ValueError(f"batch={config.batch} does not split over {ranks} processes: use a multiple of {ranks}")
         self.draw, self.null = draw_function(data, conditional=denoiser.conditional), denoiser.null
-        pictures = self.draw(1, torch.Generator().manual_seed(0)).x0.ndim == 4
+        example = self.draw(1, torch.Generator().manual_seed(0))
+        if denoiser.conditional and example.cond is None:
+            warnings.warn(
+                "the network takes conditions, the data have none: it learns what it draws without one, and nothing of "
+                "the conditions. Give the pair (x, cond), or build it without classes or words",
+                stacklevel=3,
+            )
+        pictures = example.x0.ndim == 4
         precision = resolve_precision(config.precision, device, pictures=pictures)
         self.config = dataclasses.replace(config, precision=precision)
         self.path = None if folder is None else Path(folder) / CHECKPOINT

@@ -4,6 +4,9 @@ Fréchet distance of the bundled model's samples to real pictures, in the featur
 steps, beside fast samplers with at most 12 network calls. Each fast sampler runs with several seeds; the number behind ± is
 the scatter from seed to seed for one set of ``count`` pictures, which the 1000 steps share. All sets are of equal size, so the
 bias of a small set is in every row, and in the floor: what as many real pictures score.
+
+The steps are even in time, even in log-SNR, or even in time and then shifted towards the noise, t -> 2t / (1 + t) (Esser et
+al. 2024, section 5.3.2, whose shift is 3).
 """
 
 import argparse
@@ -15,7 +18,7 @@ from diffusion_lib.checkpoints import bundled, load_denoiser
 from diffusion_lib.data import load
 from diffusion_lib.evaluation import Estimate, classify, features, frechet_distance, load_classifier, real_floor
 from diffusion_lib.sampling import sample
-from diffusion_lib.times import log_snr_times
+from diffusion_lib.times import log_snr_times, uniform_times
 
 # name, steps, options: network calls are the steps, for heun 2 a step and 1 for the last
 FAST = [
@@ -25,6 +28,12 @@ FAST = [
     ("heun", 6, {}),
     ("ddim", 12, {}),
 ]
+
+TIMES = {
+    "time": lambda _, steps: uniform_times(steps),
+    "log-SNR": log_snr_times,
+    "shifted": lambda _, steps: [2 * t / (1 + t) for t in uniform_times(steps)],
+}
 
 
 def main() -> None:
@@ -55,12 +64,12 @@ def compare(name: str, options: argparse.Namespace) -> None:
         right = (classify(x, classifier) == labels).double().mean().item()
         return frechet_distance(features(x, classifier), real), right
 
-    for even in () if options.only == "long" else ("time", "log-SNR"):
+    for even, spaced in () if options.only == "long" else TIMES.items():
         for step, steps, settings in FAST:
-            times = log_snr_times(denoiser.schedule, steps) if even == "log-SNR" else None
+            times = spaced(denoiser.schedule, steps)
             rows = torch.tensor([row(step, steps, settings, seed, times) for seed in range(options.seeds)])
             distance = Estimate(rows[:, 0].mean().item(), rows[:, 0].std().item())
-            print(f"  {step:9} {steps:4} steps even in {even:7}  Fréchet {distance}  read {100 * rows[:, 1].mean():.1f} %",
+            print(f"  {step:9} {steps:4} steps, {even:7}  Fréchet {distance}  read {100 * rows[:, 1].mean():.1f} %",
                   flush=True)  # fmt: skip
     if options.only != "fast":
         start = time.perf_counter()
