@@ -51,10 +51,10 @@ class Gaussian:
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """Draw one x of shape (B, …). Where every variance is 0, no random number is drawn."""
-        shape = torch.broadcast_shapes(self.mean.shape, self.var.shape)
+        mean, _ = torch.broadcast_tensors(self.mean, self.var)  # torch.broadcast_shapes would import sympy
         if not self.var.any():
-            return self.mean.expand(shape)
-        noise = torch.randn(shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device)
+            return mean
+        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
         return self.mean + self.var.sqrt() * noise
 
     def log_prob(self, x: Tensor) -> Tensor:

@@ -106,25 +106,19 @@ class Inpainted(Wrapper):
 
     def __call__(self, x: Tensor, t: Time, cond: Condition = None) -> Prediction:
         for name, part in (("known", self.known), ("mask", self.mask)):
-            if not broadcasts_to(part, x):
+            try:
+                part.expand(x.shape)  # it may be repeated, x may not
+            except RuntimeError:
                 shapes = f"{tuple(part.shape)}, which does not fit x of shape {tuple(x.shape)}"
                 raise ValueError(
                     f"{name} has the shape {shapes}: give one sample, or as many as are drawn in a batch; "
                     "and guide inside, Inpainted(Guided(…), known, mask)"
-                )
+                ) from None
         free = self.denoiser(x, t, cond)
         alpha, sigma = self.schedule.pair(t, x)
         known, mask = self.known.to(x), self.mask.to(x.device)
         noise = torch.where(sigma > 0, (x - alpha * known) / floored(sigma), torch.zeros_like(x))
         return Prediction(torch.where(mask, known, free.x0), torch.where(mask, noise, free.eps))
-
-
-def broadcasts_to(part: Tensor, x: Tensor) -> bool:
-    """Whether ``part`` fits x as one sample, or as many: it may be repeated, x may not."""
-    try:
-        return torch.broadcast_shapes(part.shape, x.shape) == x.shape
-    except RuntimeError:
-        return False
 
 
 class Coder(Protocol):

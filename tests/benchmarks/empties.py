@@ -16,6 +16,7 @@ the point, q(x_t | drawing). Printed for each time:
 import argparse
 
 import torch
+from models import distance_from_background, empty
 from torch import Tensor
 
 from diffusion_lib.checkpoints import bundled, load_denoiser
@@ -26,12 +27,6 @@ from diffusion_lib.times import uniform_times
 
 SHAPE = (3, 32, 32)
 CHUNK = 4096
-
-
-def distance(pictures: Tensor) -> Tensor:
-    """The largest distance of a picture's pixels from its background, the median of its border: (N, 3, H, W) -> (N,)."""
-    border = torch.cat([pictures[..., 0, :], pictures[..., -1, :], pictures[..., 0], pictures[..., -1]], -1)
-    return (pictures - border.median(-1).values[..., None, None]).abs().amax((1, 2, 3))
 
 
 def exact_guess(
@@ -71,7 +66,7 @@ def follow(model: DenoiserLike, noise: Tensor, asked: Tensor, ground: Tensor, op
             these = (asked == shape) & (ground == back)
             exact[these], number = exact_guess(x[these], alpha[these], sigma[these], shape, back, options.drawings)
             effective[these] = number.float()
-        of_network, of_exact = distance(guess), distance(exact)
+        of_network, of_exact = (distance_from_background(x0).amax((1, 2)) for x0 in (guess, exact))
         behind = (of_network < of_exact / 2).sum()
         print(f"  {t:.2f}   {of_network.mean():6.2f}  {of_exact.mean():6.2f}  {behind:6}  {effective.min():9.0f}")
 
@@ -80,16 +75,16 @@ def main(options: argparse.Namespace) -> None:
     model = load_denoiser(options.model or bundled("shapes"))
     model = model if options.guidance == 1 else Guided(model, options.guidance)
     asked = torch.arange(options.count) % 6
-    found = []
+    ends = []
     for seed in options.seeds:
         settings = {"step": "ddim", "steps": options.steps, "options": {"eta": options.eta}, "batch": 125}
         pictures = sample(model, SHAPE, options.count, cond=asked, seed=seed, **settings).clamp(-1, 1)
-        empty = distance(pictures) < 0.5
+        bare = empty(pictures)
         right = (recognise(pictures)[:, 0] == asked).float().mean()
         noise = model.schedule.prior((options.count, *SHAPE), torch.Generator().manual_seed(seed), dtype=torch.float32)
-        found.append((noise[empty], asked[empty], recognise(pictures)[empty, 3]))
-        print(f"seed {seed}: {empty.sum()} of {options.count} are empty, {100 * right:.1f} % read right", flush=True)
-    noise, asked, ground = (torch.cat(parts) for parts in zip(*found, strict=True))
+        ends.append((noise[bare], asked[bare], recognise(pictures)[bare, 3]))
+        print(f"seed {seed}: {bare.sum()} of {options.count} are empty, {100 * right:.1f} % read right", flush=True)
+    noise, asked, ground = (torch.cat(parts) for parts in zip(*ends, strict=True))
     if len(noise) and options.eta == 0:
         print("the walks that ended so:")
         follow(model, noise, asked, ground, options)

@@ -81,11 +81,26 @@ def digits(name: str, count: int) -> dict[str, list]:
     return rows | {"seconds": [f"{seconds(denoiser, test):.1f}"]}
 
 
+def background_colour(x: Tensor) -> Tensor:
+    """The colour of the background, the median of the border: (N, 3, H, W) -> (N, 3)."""
+    return torch.cat([x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]], -1).median(-1).values
+
+
+def distance_from_background(x: Tensor) -> Tensor:
+    """How far each pixel is from the background, in the channel in which it is farthest: (N, 3, H, W) -> (N, H, W)."""
+    return (x - background_colour(x)[..., None, None]).abs().amax(1)
+
+
+def empty(x: Tensor) -> Tensor:
+    """Whether a picture is without a shape, nowhere 0.5 away from the background (pixels go from -1 to 1): (N,)."""
+    return distance_from_background(x).amax((1, 2)) < 0.5
+
+
 def clean(x: Tensor) -> tuple[Tensor, Tensor]:
     """Whether background and colour are among those that are drawn, (N,) each."""
-    border = torch.cat([x[..., 0, :], x[..., -1, :], x[..., :, 0], x[..., :, -1]], -1).median(-1).values
+    border = background_colour(x)
     backgrounds, colours = (2 * torch.tensor(list(d.values())) - 1 for d in (shapes.BACKGROUNDS, shapes.COLOURS))
-    distance = (x - border[:, :, None, None]).abs().amax(1).flatten(1)
+    distance = distance_from_background(x).flatten(1)
     far = distance > 0.8 * distance.quantile(0.98, dim=1, keepdim=True)
     inside = x.flatten(2).masked_fill(~far[:, None], torch.nan).nanmedian(-1).values
     near = [(a[:, None] - b).abs().amax(-1).amin(1) < 0.15 for a, b in ((border, backgrounds), (inside, colours))]
@@ -110,10 +125,9 @@ def drawn_shapes(name: str, count: int) -> dict[str, list]:
         ("(real)", test.x, test.labels),
     ):
         background, colour = clean(x)
-        contrast = (x - x[..., :1, :1]).abs().amax((1, 2, 3))
         rows[kind] = [
             f"asked {share(shapes.recognise(x)[:, 0] == asked)}", f"background {share(background)}",
-            f"colour {share(colour)}", f"empty {int((contrast < 0.5).sum())}", f"seams {seams(x):.3f}",
+            f"colour {share(colour)}", f"empty {int(empty(x).sum())}", f"seams {seams(x):.3f}",
         ]  # fmt: skip
     return rows | {"seconds": [f"{seconds(denoiser, test):.1f}"]}
 
